@@ -1,0 +1,230 @@
+"""Find, verify, unpack and load Fashion-MNIST, or stand in for it where it cannot be had.
+
+The archives come from the folder that `LABS_FASHION_MNIST` names, from the cache of an earlier
+run, or from torchvision's mirrors, in this order. Nothing is trusted unread: every file is held
+against its SHA-256 each time. Without any of them the loader returns scikit-learn's digits,
+says so, and marks the output, unless `LABS_REQUIRE_DATA` is set.
+"""
+
+import contextlib
+import gzip
+import hashlib
+import io
+import os
+import shutil
+import socket
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from filelock import FileLock
+from IPython.display import Markdown, display
+from platformdirs import user_cache_path
+from torch import Tensor
+from torchvision.datasets import FashionMNIST
+from torchvision.datasets.utils import download_url
+
+__all__ = ["DataUnavailableError", "ImageData", "load_fashion_mnist"]
+
+FOLDER_VARIABLE = "LABS_FASHION_MNIST"
+REQUIRED_VARIABLE = "LABS_REQUIRE_DATA"
+
+# SHA-256 of each archive and of the file inside it
+DIGESTS = {
+    "train-images-idx3-ubyte": (
+        "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+        "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    ),
+    "train-labels-idx1-ubyte": (
+        "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+        "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    ),
+    "t10k-images-idx3-ubyte": (
+        "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+        "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    ),
+    "t10k-labels-idx1-ubyte": (
+        "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+        "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+    ),
+}
+
+
+class DataUnavailableError(RuntimeError):
+    """Fashion-MNIST cannot be had; the message says what was tried and what to do."""
+
+
+class ImageData(NamedTuple):
+    """Labelled grey images.
+
+    Attributes
+    ----------
+    X_train : Tensor of shape (num_train, 28, 28), uint8
+    y_train : Tensor of shape (num_train,), int64
+    X_test : Tensor of shape (num_test, 28, 28), uint8
+    y_test : Tensor of shape (num_test,), int64
+    class_names : tuple of str
+    stand_in : str
+        Why these are not the images that were asked for; empty if they are.
+    """
+
+    X_train: Tensor
+    y_train: Tensor
+    X_test: Tensor
+    y_test: Tensor
+    class_names: tuple[str, ...]
+    stand_in: str
+
+
+def load_fashion_mnist() -> ImageData:
+    """Load the 60,000 training and 10,000 test images of Fashion-MNIST.
+
+    Returns
+    -------
+    ImageData
+        On the CPU. If the data cannot be had, scikit-learn's digits enlarged to 28 by 28, with
+        the reason in `stand_in` and in a warning that is displayed.
+
+    Raises
+    ------
+    DataUnavailableError
+        If the folder named by `LABS_FASHION_MNIST` is not as it should be, or if nothing can be
+        had and `LABS_REQUIRE_DATA` is set.
+
+    Source: Xiao, Rasul and Vollgraf (2017), https://arxiv.org/abs/1708.07747
+    """
+    try:
+        root = _unpacked_root()
+    except DataUnavailableError as error:
+        if os.environ.get(REQUIRED_VARIABLE) or os.environ.get(FOLDER_VARIABLE):
+            raise
+        return _load_stand_in(str(error))
+    train, test = FashionMNIST(root, train=True), FashionMNIST(root, train=False)
+    return ImageData(
+        train.data, train.targets, test.data, test.targets, tuple(train.classes), stand_in=""
+    )
+
+
+def _unpacked_root() -> Path:
+    """Return the cache folder after making sure that all four unpacked files in it are right."""
+    folder = os.environ.get(FOLDER_VARIABLE)
+    if folder:
+        _verify_folder(Path(folder))
+    root = user_cache_path("labsupport")
+    raw = root / "FashionMNIST" / "raw"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with FileLock(root / "fashion-mnist.lock"):
+            if not _is_unpacked(raw):
+                with tempfile.TemporaryDirectory(dir=root, prefix="unpacking-") as staging:
+                    _fill(Path(staging), Path(folder) if folder else None)
+                    shutil.rmtree(raw, ignore_errors=True)
+                    raw.parent.mkdir(exist_ok=True)
+                    os.replace(staging, raw)
+                    Path(staging).mkdir()  # what TemporaryDirectory is going to remove
+    except OSError as error:
+        raise DataUnavailableError(
+            f"cannot use the cache {root}: {error.strerror or error}. Free space there, make it "
+            "writable, or set XDG_CACHE_HOME to another folder."
+        ) from error
+    return root
+
+
+def _verify_folder(folder: Path) -> None:
+    """Refuse a folder that lacks an archive or holds one that is not the original."""
+    for name, (archive_digest, _) in DIGESTS.items():
+        archive = folder / f"{name}.gz"
+        if not archive.is_file():
+            raise DataUnavailableError(
+                f"{FOLDER_VARIABLE} names {folder}, but {archive.name} is not there. Put the four "
+                "original .gz archives into that folder, or unset the variable."
+            )
+        if _sha256(archive) != archive_digest:
+            raise DataUnavailableError(
+                f"{archive} is not the original archive (its SHA-256 differs): it may be "
+                "incomplete. Copy it again, or unset the variable "
+                f"{FOLDER_VARIABLE}."
+            )
+
+
+def _is_unpacked(raw: Path) -> bool:
+    """Tell whether all four unpacked files are there and byte for byte right."""
+    return all(
+        (raw / name).is_file() and _sha256(raw / name) == digest
+        for name, (_, digest) in DIGESTS.items()
+    )
+
+
+def _fill(staging: Path, folder: Path | None) -> None:
+    """Unpack the four files into `staging`, from `folder` or from the first mirror that works."""
+    if folder is None:
+        folder = _download(staging)
+    for name, (_, digest) in DIGESTS.items():
+        with gzip.open(folder / f"{name}.gz") as source, (staging / name).open("wb") as target:
+            shutil.copyfileobj(source, target)
+        (staging / f"{name}.gz").unlink(missing_ok=True)
+        if _sha256(staging / name) != digest:
+            raise DataUnavailableError(f"{name} is damaged after unpacking: run again")
+
+
+def _download(staging: Path) -> Path:
+    """Fetch the four archives from one of torchvision's mirrors into `staging`."""
+    failures = []
+    for mirror in FashionMNIST.mirrors:
+        try:
+            for filename, md5 in FashionMNIST.resources:
+                with _quiet_and_impatient():
+                    download_url(mirror + filename, str(staging), filename, md5)
+            _verify_folder(staging)
+        except (OSError, RuntimeError, ValueError) as error:
+            failures.append(f"{mirror}: {error}")
+        else:
+            return staging
+    raise DataUnavailableError(
+        f"Fashion-MNIST could not be downloaded ({'; '.join(failures)}). Connect to the network, "
+        f"or set {FOLDER_VARIABLE} to a folder with the four original .gz archives."
+    )
+
+
+@contextlib.contextmanager
+def _quiet_and_impatient(timeout_s: float = 20.0):
+    """Keep progress bars out of a chapter's outputs; give up on a mirror that stalls."""
+    previous = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(timeout_s)
+    silence = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(silence), contextlib.redirect_stdout(silence):
+            yield
+    finally:
+        socket.setdefaulttimeout(previous)
+
+
+def _sha256(path: Path) -> str:
+    """Return the SHA-256 of a file as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _load_stand_in(reason: str) -> ImageData:
+    """Return scikit-learn's 1,797 digits as 28 by 28 images, and say loudly that they are not it.
+
+    The marker in the output's metadata is what `labs run`, `labs update` and pytest look for.
+    """
+    from sklearn.datasets import load_digits
+
+    display(
+        Markdown(
+            "**Stand-in data.** Fashion-MNIST is not available here, so this run uses "
+            "scikit-learn's 1,797 handwritten digits. Its numbers are not those of the text.\n\n"
+            f"> {reason}"
+        ),
+        metadata={"labs": {"stand_in": reason}},
+    )
+    digits = load_digits()
+    small = torch.from_numpy(digits.images)  # 8 by 8, values 0 to 16
+    images = torch.nn.functional.pad(small.repeat_interleave(3, 1).repeat_interleave(3, 2), [2] * 4)
+    images = (images * (255 / 16)).to(torch.uint8)
+    targets = torch.from_numpy(digits.target).long()
+    names = tuple(f"digit {digit}" for digit in range(10))
+    return ImageData(images[:1437], targets[:1437], images[1437:], targets[1437:], names, reason)

@@ -1,0 +1,130 @@
+"""Measure elapsed time so that the figure means something."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import accumulate
+
+import torch
+
+from labsupport.device import synchronize
+
+__all__ = ["Measurement", "Timer", "measure"]
+
+
+class Timer:
+    """A stopwatch that waits for the device at both ends of each lap.
+
+    Reads the monotonic clock with the highest resolution; the wall clock can jump. On a GPU an
+    operation returns before it is done, so without waiting only the launch would be timed.
+
+    Examples
+    --------
+    >>> timer = Timer()
+    >>> with timer:
+    ...     total = sum(range(1000))
+    >>> len(timer.laps_s)
+    1
+    """
+
+    def __init__(self, device: torch.device | str = "cpu"):
+        self.device = torch.device(device)
+        self.laps_s: list[float] = []
+        self._started_at: float | None = None
+
+    def start(self) -> None:
+        """Begin a lap."""
+        synchronize(self.device)
+        self._started_at = time.perf_counter()
+
+    def stop(self) -> float:
+        """End the lap and return its length in seconds.
+
+        Raises
+        ------
+        RuntimeError
+            If no lap has begun.
+        """
+        if self._started_at is None:
+            raise RuntimeError("Timer.stop() without a lap under way: call start() first")
+        synchronize(self.device)
+        self.laps_s.append(time.perf_counter() - self._started_at)
+        self._started_at = None
+        return self.laps_s[-1]
+
+    def avg(self) -> float:
+        """Return the mean lap in seconds."""
+        return statistics.fmean(self.laps_s)
+
+    def sum(self) -> float:
+        """Return the total of all laps in seconds."""
+        return sum(self.laps_s)
+
+    def cumsum(self) -> list[float]:
+        """Return the running totals in seconds, one for each lap."""
+        return list(accumulate(self.laps_s))
+
+    def __enter__(self) -> "Timer":
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Seconds per call over many repeats: the median and the quartiles."""
+
+    q1_s: float
+    median_s: float
+    q3_s: float
+    num_repeats: int
+
+    @property
+    def iqr_s(self) -> float:
+        """The interquartile range in seconds."""
+        return self.q3_s - self.q1_s
+
+
+def measure(
+    function: Callable[[], object],
+    *,
+    device: torch.device | str = "cpu",
+    num_repeats: int = 7,
+    min_lap_s: float = 1e-3,
+) -> Measurement:
+    """Time `function()` after a warm-up, waiting for `device` around each lap.
+
+    Calls shorter than `min_lap_s` are timed in groups, because reading a clock costs about as
+    much as a small tensor operation.
+
+    Parameters
+    ----------
+    function : callable without arguments
+    device : the device whose queue must be empty before a lap ends
+    num_repeats : laps that count; at least 3, so that quartiles exist
+    min_lap_s : shortest lap in seconds that is trusted
+
+    Raises
+    ------
+    ValueError
+        If `num_repeats` is below 3.
+    """
+    if num_repeats < 3:
+        raise ValueError(f"num_repeats must be at least 3 for quartiles, got {num_repeats}")
+    timer = Timer(device)
+
+    def lap_s(num_calls: int) -> float:
+        with timer:
+            for _ in range(num_calls):
+                function()
+        return timer.laps_s[-1]
+
+    function()  # the first call pays for allocation, caches and lazy set-up
+    num_calls = 1
+    while lap_s(num_calls) < min_lap_s:
+        num_calls *= 2
+    per_call_s = [lap_s(num_calls) / num_calls for _ in range(num_repeats)]
+    return Measurement(*statistics.quantiles(per_call_s, n=4, method="inclusive"), num_repeats)
