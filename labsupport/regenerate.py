@@ -1,0 +1,186 @@
+"""The `labs` command: run chapters, bless their outputs, render the book, check it."""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from labsupport.notebooks import NotebookError
+from labsupport.project import LabsError, Project, find_project
+from labsupport.render import render_html
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says; return the exit code.
+
+    0 if all went well, 1 if something failed, 2 if the command line is wrong, 130 after Ctrl-C.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(find_project(options.build), options)
+    except (LabsError, NotebookError) as error:
+        print(f"labs: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("\nlabs: interrupted; the book is as it was. Run again when ready.", file=sys.stderr)
+        return 130
+    except OSError as error:
+        where = error.filename or "a file"
+        print(f"labs: cannot use {where}: {error.strerror or error}. {_FIX}", file=sys.stderr)
+    return 1
+
+
+_FIX = "Free space or make it writable, or write elsewhere with --build FOLDER."
+
+
+def run(project: Project, options: argparse.Namespace) -> int:
+    """Execute chapters, then render the book with them."""
+    from labsupport.runner import run_chapters
+
+    chapters = project.select(options.chapters)
+    parameters = {name: _value(text) for name, text in options.parameters}
+    if options.device != "auto":
+        _check_device(options.device)
+        parameters["device"] = options.device
+    num_jobs = options.jobs or min(len(chapters), os.cpu_count() or 1)
+    with project.locked():
+        runs = run_chapters(project, chapters, parameters=parameters, num_jobs=num_jobs)
+        page = None
+        if options.html and not any(run.error for run in runs):
+            page = render_html(project, chapters)
+    _print_summary(project, runs)
+    if any(run.error for run in runs):
+        return 1
+    if page:
+        print(f"\nThe book: {page}")
+    return 0
+
+
+def update(project: Project, options: argparse.Namespace) -> int:
+    """Bless the outputs of the last run."""
+    from labsupport.update import update_chapters
+
+    with project.locked():
+        chapters = project.select(options.chapters)
+        if not options.chapters:
+            chapters = [c for c in chapters if (project.executed / f"{c}.json").exists()]
+        if not chapters:
+            raise LabsError("there is no finished run to bless: labs run")
+        update_chapters(project, chapters)
+    return 0
+
+
+def html(project: Project, options: argparse.Namespace) -> int:
+    """Render the committed outputs."""
+    with project.locked():
+        print(f"The book: {render_html(project)}")
+    return 0
+
+
+def check(project: Project, options: argparse.Namespace) -> int:
+    """Run the chapters again under pytest and hold them against their committed outputs."""
+    chapters = project.select(options.chapters)
+    command = [sys.executable, "-m", "pytest", "--nbval"]
+    command += [str(project.notebook(chapter)) for chapter in chapters]
+    return subprocess.run(command, cwd=project.root, check=False).returncode
+
+
+def _check_device(name: str) -> None:
+    """Refuse a device that does not exist before any chapter is started."""
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise LabsError(f"unknown device {name!r}: use auto, cpu, cuda or cuda:N")
+    if name.startswith("cuda"):
+        from labsupport.device import choose_device
+
+        try:
+            choose_device(name)
+        except RuntimeError as error:
+            raise LabsError(str(error)) from error
+
+
+def _print_summary(project: Project, runs: Sequence) -> None:
+    """Print one line for each chapter, then what went wrong."""
+    width = max(len(run.chapter) for run in runs)
+    print(f"\n{'chapter':{width}}  cells  seconds  peak MB  result")
+    for run in runs:
+        result = "FAILED" if run.error else "on stand-in data" if run.stand_in else "ok"
+        row = f"{run.num_cells:5}  {run.wall_s:7.1f}  {run.peak_memory_mb:7}  {result}"
+        print(f"{run.chapter:{width}}  {row}")
+    for run in runs:
+        if run.stand_in:
+            print(f"\n{run.chapter} ran on stand-in data. {run.stand_in}")
+        if run.error:
+            print(f"\nlabs: {run.chapter} failed {run.error}", file=sys.stderr)
+            copy = project.failed / f"{run.chapter}.ipynb"
+            if copy.exists():
+                print(f"  the failed copy: {copy}", file=sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Describe the command line."""
+    parser = argparse.ArgumentParser(prog="labs", description=__doc__)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--build", type=Path, metavar="FOLDER", help="write here instead of _build"
+    )
+    some = argparse.ArgumentParser(add_help=False)
+    some.add_argument("chapters", nargs="*", metavar="CHAPTER", help="all chapters if none is named")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(command, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        summary = command.__doc__.splitlines()[0]
+        sub = commands.add_parser(
+            command.__name__, parents=[common, *parents], help=summary, description=summary
+        )
+        sub.set_defaults(command=command)
+        return sub
+
+    runner = add(run, some)
+    runner.add_argument(
+        "--device", default="auto", help="auto (a GPU if there is one), cpu, cuda or cuda:N"
+    )
+    runner.add_argument(
+        "--jobs", type=_positive, metavar="N", help="chapters at a time (default: one per core)"
+    )
+    runner.add_argument(
+        "-p",
+        nargs=2,
+        action="append",
+        default=[],
+        dest="parameters",
+        metavar=("NAME", "VALUE"),
+        help="change a parameter of the chapters",
+    )
+    runner.add_argument(
+        "--no-html", dest="html", action="store_false", help="do not render the book afterwards"
+    )
+    add(update, some)
+    add(html)
+    add(check, some)
+    return parser
+
+
+def _positive(text: str) -> int:
+    """Read a number of jobs."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"at least 1 is needed, not {number}")
+    return number
+
+
+def _value(text: str) -> object:
+    """Read a parameter as YAML does: 3 is a number, true a truth value, the rest text."""
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+
+
+if __name__ == "__main__":
+    sys.exit(main())

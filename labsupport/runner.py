@@ -1,0 +1,193 @@
+"""Run chapters side by side, show how far they are, keep what succeeded."""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tqdm import tqdm
+
+from labsupport.notebooks import code_cells, read_notebook, write_atomically
+from labsupport.project import LabsError, Project
+
+__all__ = ["Run", "read_run", "run_chapters"]
+
+
+@dataclass
+class Run:
+    """What is known of one execution of one chapter."""
+
+    chapter: str
+    parameters: dict[str, object]
+    num_cells: int
+    date: str = ""
+    commit: str = ""
+    wall_s: float = 0.0
+    peak_memory_mb: int = 0
+    error: str = ""
+    stand_in: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def run_chapters(
+    project: Project,
+    chapters: Sequence[str],
+    *,
+    parameters: Mapping[str, object],
+    num_jobs: int,
+) -> list[Run]:
+    """Execute chapters; a failure of one does not stop the others.
+
+    A chapter that ran to its end lies in `project.executed` with its record, one that failed in
+    `project.failed`. Nothing is ever written to the book itself.
+
+    Raises
+    ------
+    LabsError
+        If a parameter is not one of a chapter's.
+    """
+    _check_parameters(project, chapters, parameters)
+    for folder in (project.executed, project.failed, project.logs):
+        folder.mkdir(parents=True, exist_ok=True)
+    stage = project.stage("stage")
+    runs = [
+        Run(chapter, dict(parameters), len(code_cells(read_notebook(project.notebook(chapter)))))
+        for chapter in chapters
+    ]
+    for run in runs:  # a run that is interrupted must not leave an older one to be blessed
+        _record_path(project, run.chapter).unlink(missing_ok=True)
+    asyncio.run(_run_all(project, stage, runs, num_jobs))
+    return runs
+
+
+def read_run(project: Project, chapter: str) -> Run:
+    """Return the record of the last finished run of a chapter.
+
+    Raises
+    ------
+    LabsError
+        If there is none.
+    """
+    try:
+        record = json.loads(_record_path(project, chapter).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise LabsError(f"{chapter} has no finished run: labs run {chapter}") from None
+    return Run(**record)
+
+
+def _record_path(project: Project, chapter: str) -> Path:
+    return project.executed / f"{chapter}.json"
+
+
+def _check_parameters(
+    project: Project, chapters: Sequence[str], parameters: Mapping[str, object]
+) -> None:
+    """Refuse a parameter that a chapter does not have; papermill would only mention it."""
+    names = set(parameters) - {"device"}
+    if not names:
+        return
+    import papermill
+
+    for chapter in chapters:
+        known = papermill.inspect_notebook(project.notebook(chapter))
+        for name in sorted(names - set(known)):
+            raise LabsError(
+                f"{chapter} has no parameter {name!r}; its parameters are {', '.join(known)}"
+            )
+
+
+async def _run_all(project: Project, stage: Path, runs: Sequence[Run], num_jobs: int) -> None:
+    """Run all chapters, at most `num_jobs` at a time, under one progress bar."""
+    slots = asyncio.Semaphore(num_jobs)
+    interactive = sys.stderr.isatty()
+    bar = tqdm(
+        total=sum(run.num_cells for run in runs),
+        unit="cell",
+        desc="running",
+        mininterval=0.1 if interactive else 15,
+        ncols=None if interactive else 80,
+    )
+
+    async def run_in_slot(run: Run) -> None:
+        async with slots:
+            await _run_one(project, stage, run, num_jobs, bar)
+
+    with bar:
+        await asyncio.gather(*map(run_in_slot, runs))
+
+
+async def _run_one(project: Project, stage: Path, run: Run, num_jobs: int, bar: tqdm) -> None:
+    """Run one chapter in a worker process and put its notebook where it belongs."""
+    partial = stage / f"{run.chapter}.executing.ipynb"
+    command = [sys.executable, "-m", "labsupport.execute"]
+    command += [str(project.notebook(run.chapter)), str(partial), str(stage / "book")]
+    command += [json.dumps(run.parameters)]
+    log = project.logs / f"{run.chapter}.log"
+    started_at = time.perf_counter()
+    with log.open("wb") as log_file:
+        worker = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log_file,
+            env=_worker_environment(num_jobs),
+            start_new_session=True,  # Ctrl-C reaches labs alone, which then ends its workers
+            limit=2**24,
+        )
+        try:
+            outcome = await _follow(worker, bar)
+        finally:
+            if worker.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    worker.kill()
+    run.wall_s = time.perf_counter() - started_at
+    run.date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    run.commit = _commit(project.root)
+    if outcome is None:
+        outcome = {"error": f"its worker process ended unexpectedly; see {log}"}
+    for name, value in outcome.items():
+        setattr(run, name, value)
+    if run.error:
+        if partial.exists():
+            os.replace(partial, project.failed / f"{run.chapter}.ipynb")
+        return
+    os.replace(partial, project.executed / f"{run.chapter}.ipynb")
+    write_atomically(json.dumps(asdict(run), indent=1), _record_path(project, run.chapter))
+
+
+async def _follow(worker: asyncio.subprocess.Process, bar: tqdm) -> dict | None:
+    """Move the bar with each cell that the worker reports; return its outcome if it told one."""
+    outcome, num_done = None, 0
+    async for line in worker.stdout:
+        message = json.loads(line)
+        outcome = message.get("outcome", outcome)
+        if "num_done" in message:
+            bar.update(message["num_done"] - num_done)
+            num_done = message["num_done"]
+    worker.stdin.close()
+    await worker.wait()
+    return outcome
+
+
+def _worker_environment(num_jobs: int) -> dict[str, str]:
+    """Share the cores among the jobs, unless the user has said how many threads to use."""
+    num_threads = max(1, (os.cpu_count() or 1) // num_jobs)
+    return {"OMP_NUM_THREADS": str(num_threads)} | dict(os.environ)
+
+
+def _commit(root: Path) -> str:
+    """Return the commit that the book stands at, marked if files differ from it."""
+    git = shutil.which("git")
+    if git is None:
+        return ""
+    command = [git, "-C", str(root), "describe", "--always", "--dirty=+changes"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    return result.stdout.strip()

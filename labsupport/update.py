@@ -1,0 +1,122 @@
+"""Bless the outputs of a run: copy them into the book, and record where they come from."""
+
+import csv
+import io
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+
+from nbformat import NotebookNode
+
+from labsupport.contract import compare_outputs, describe_outputs
+from labsupport.notebooks import (
+    NotebookError,
+    code_cells,
+    read_notebook,
+    tags,
+    transplant_outputs,
+    write_atomically,
+    write_notebook,
+)
+from labsupport.project import LabsError, Project
+from labsupport.runner import Run, read_run
+
+__all__ = ["update_chapters"]
+
+PROVENANCE = "provenance.csv"
+COLUMNS = (
+    "chapter",
+    "date",
+    "device",
+    "driver",
+    "cuda",
+    "python",
+    "torch",
+    "seed",
+    "wall_s",
+    "peak_memory_mb",
+    "commit",
+)
+
+
+def update_chapters(project: Project, chapters: Sequence[str]) -> None:
+    """Copy outputs and execution counts of the executed copies into the book, and nothing else.
+
+    All chapters are checked before the first is written; what changes is printed before. Each
+    file is written to a temporary name and renamed.
+
+    Raises
+    ------
+    LabsError
+        If a run failed, used stand-in data or changed parameters, left a cell unexecuted, or if
+        a chapter was edited since.
+    """
+    runs = [read_run(project, chapter) for chapter in chapters]
+    blessed = [_blessed(project, run) for run in runs]
+    for run, notebook in zip(runs, blessed, strict=True):
+        committed = read_notebook(project.notebook(run.chapter))
+        changes = list(_changes(committed, notebook))
+        print(f"{run.chapter}: {len(changes)} of {run.num_cells} cells change")
+        for change in changes:
+            print(change)
+    for leftover in project.book.glob(".*.ipynb.*"):  # of an update that was killed
+        leftover.unlink()
+    for run, notebook in zip(runs, blessed, strict=True):
+        write_notebook(notebook, project.notebook(run.chapter))
+    _record_provenance(project, runs)
+
+
+def _blessed(project: Project, run: Run) -> NotebookNode:
+    """Return the committed chapter with the outputs of its run, or refuse."""
+    refusal = f"{run.chapter} is not updated: "
+    if run.error:
+        raise LabsError(f"{refusal}its run failed {run.error}")
+    if run.stand_in:
+        raise LabsError(f"{refusal}its run used stand-in data. {run.stand_in}")
+    changed = {name: value for name, value in run.parameters.items() if name != "device"}
+    if changed:
+        raise LabsError(f"{refusal}its run changed parameters: {changed}. Run it without -p.")
+    try:
+        executed = read_notebook(project.executed / f"{run.chapter}.ipynb")
+        notebook = read_notebook(project.notebook(run.chapter))
+        transplant_outputs(executed, notebook)
+    except NotebookError as error:
+        raise LabsError(f"{refusal}{error}; run it again: labs run {run.chapter}") from error
+    if any(cell.execution_count is None for cell in code_cells(notebook)):
+        raise LabsError(f"{refusal}its run left a cell unexecuted")
+    return notebook
+
+
+def _changes(committed: NotebookNode, blessed: NotebookNode) -> Iterator[str]:
+    """Yield, for each cell whose outputs change, what a reader will see differently."""
+    for number, (old, new) in enumerate(
+        zip(code_cells(committed), code_cells(blessed), strict=True), start=1
+    ):
+        if old.outputs == new.outputs and old.execution_count == new.execution_count:
+            continue
+        if old.execution_count is None:
+            what = [f"first outputs: {describe_outputs(new.outputs)}"]
+        else:
+            what = compare_outputs(old.outputs, new.outputs, measured="measured" in tags(new))
+        lines = itertools.chain.from_iterable(paragraph.splitlines() for paragraph in what)
+        text = "\n".join(f"    {line}" for line in lines) or "    within the contract"
+        yield f"  cell {number} ({new.id})\n{text}"
+
+
+def _record_provenance(project: Project, runs: Sequence[Run]) -> None:
+    """Replace the rows of these chapters, in the order of the table of contents."""
+    path = project.book / PROVENANCE
+    rows = {}
+    if path.exists():
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = {row["chapter"]: row for row in csv.DictReader(file)}
+    for run in runs:
+        measured = {"wall_s": f"{run.wall_s:.0f}", "peak_memory_mb": str(run.peak_memory_mb)}
+        about = {"chapter": run.chapter, "date": run.date, "commit": run.commit}
+        rows[run.chapter] = run.environment | measured | about
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows[chapter] for chapter in project.chapters() if chapter in rows)
+    write_atomically(text.getvalue(), path)
+    os.chmod(path, 0o644)

@@ -1,0 +1,76 @@
+import time
+
+import numpy as np
+import pytest
+
+from labsupport import timing
+from labsupport.timing import Timer, measure
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Replace the clock by one that a test moves."""
+
+    class Clock:
+        now = 0.0
+
+        def perf_counter(self):
+            return self.now
+
+    clock = Clock()
+    monkeypatch.setattr(timing, "time", clock)
+    return clock
+
+
+def test_timer_sums_laps(clock):
+    timer = Timer()
+    for lap_s in (1.0, 2.0, 4.0):
+        timer.start()
+        clock.now += lap_s
+        assert timer.stop() == lap_s
+    assert timer.avg() == pytest.approx(7 / 3)
+    assert timer.sum() == 7
+    assert timer.cumsum() == list(np.cumsum([1.0, 2.0, 4.0]))
+
+
+def test_timer_waits_for_the_device_at_both_ends(monkeypatch):
+    waited = []
+    monkeypatch.setattr(timing, "synchronize", waited.append)
+    with Timer("cpu") as timer:
+        assert len(waited) == 1
+    assert len(waited) == 2
+    assert len(timer.laps_s) == 1
+
+
+def test_timer_refuses_to_stop_before_it_starts():
+    with pytest.raises(RuntimeError, match=r"call start\(\) first"):
+        Timer().stop()
+
+
+def test_measure_divides_by_the_calls_of_a_lap(clock):
+    def function():
+        clock.now += 0.0001
+
+    measured = measure(function, num_repeats=5)
+    assert measured.median_s == pytest.approx(0.0001)
+    assert measured.iqr_s == pytest.approx(0, abs=1e-12)
+    assert measured.num_repeats == 5
+
+
+def test_measure_gives_quartiles_of_laps(clock):
+    lap_lengths = iter([9.0, 9.0, 1.0, 2.0, 3.0, 4.0, 5.0])  # two calls warm up
+
+    def function():
+        clock.now += next(lap_lengths)
+
+    measured = measure(function, num_repeats=5)
+    assert (measured.q1_s, measured.median_s, measured.q3_s) == (2.0, 3.0, 4.0)
+
+
+def test_measure_sees_real_time():
+    assert measure(lambda: time.sleep(0.002), num_repeats=3).median_s >= 0.002
+
+
+def test_measure_refuses_too_few_repeats():
+    with pytest.raises(ValueError, match="at least 3"):
+        measure(lambda: None, num_repeats=2)
