@@ -176,7 +176,9 @@ def _number_difference(reference: str, found: str) -> str:
     units_apart = abs(new - old) / unit
     if units_apart <= 1:
         return ""
-    return f"{reference} was promised, {found} found, {units_apart:.3g} units of its last place apart"
+    return (
+        f"{reference} was promised, {found} found, {units_apart:.3g} units of its last place apart"
+    )
 
 
 def _pixels(encoded: str):

@@ -53,7 +53,9 @@ def choose_device(name: str = "auto") -> torch.device:
             "use 'cpu' or 'auto', or check the driver with nvidia-smi"
         )
     if index >= count:
-        raise RuntimeError(f"device {name!r} does not exist: the last GPU here is 'cuda:{count - 1}'")
+        raise RuntimeError(
+            f"device {name!r} does not exist: the last GPU here is 'cuda:{count - 1}'"
+        )
     return torch.device("cuda", index)
 
 

@@ -26,7 +26,6 @@ from labsupport.notebooks import (
     write_notebook,
 )
 
-
 _channel = sys.stdout
 
 

@@ -25,7 +25,7 @@ from torch import Tensor
 from torchvision.datasets import FashionMNIST
 from torchvision.datasets.utils import download_url
 
-__all__ = ["DataUnavailableError", "ImageData", "load_fashion_mnist"]
+__all__ = ["DataUnavailableError", "ImageData", "load_fashion_mnist", "unpacked_root"]
 
 FOLDER_VARIABLE = "LABS_FASHION_MNIST"
 REQUIRED_VARIABLE = "LABS_REQUIRE_DATA"
@@ -95,7 +95,7 @@ def load_fashion_mnist() -> ImageData:
     Source: Xiao, Rasul and Vollgraf (2017), https://arxiv.org/abs/1708.07747
     """
     try:
-        root = _unpacked_root()
+        root = unpacked_root()
     except DataUnavailableError as error:
         if os.environ.get(REQUIRED_VARIABLE) or os.environ.get(FOLDER_VARIABLE):
             raise
@@ -106,8 +106,14 @@ def load_fashion_mnist() -> ImageData:
     )
 
 
-def _unpacked_root() -> Path:
-    """Return the cache folder after making sure that all four unpacked files in it are right."""
+def unpacked_root() -> Path:
+    """Return a folder that `torchvision.datasets.FashionMNIST` reads, every file in it verified.
+
+    Raises
+    ------
+    DataUnavailableError
+        If the archives can be had from nowhere, or the cache cannot be used.
+    """
     folder = os.environ.get(FOLDER_VARIABLE)
     if folder:
         _verify_folder(Path(folder))
@@ -117,12 +123,15 @@ def _unpacked_root() -> Path:
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / "fashion-mnist.lock"):
             if not _is_unpacked(raw):
+                for leftover in root.glob("unpacking-*"):  # of a process that was killed
+                    shutil.rmtree(leftover)
                 with tempfile.TemporaryDirectory(dir=root, prefix="unpacking-") as staging:
-                    _fill(Path(staging), Path(folder) if folder else None)
+                    unpacked = Path(staging) / "raw"
+                    unpacked.mkdir()
+                    _fill(unpacked, Path(folder) if folder else None)
                     shutil.rmtree(raw, ignore_errors=True)
                     raw.parent.mkdir(exist_ok=True)
-                    os.replace(staging, raw)
-                    Path(staging).mkdir()  # what TemporaryDirectory is going to remove
+                    os.replace(unpacked, raw)
     except OSError as error:
         raise DataUnavailableError(
             f"cannot use the cache {root}: {error.strerror or error}. Free space there, make it "
@@ -143,8 +152,7 @@ def _verify_folder(folder: Path) -> None:
         if _sha256(archive) != archive_digest:
             raise DataUnavailableError(
                 f"{archive} is not the original archive (its SHA-256 differs): it may be "
-                "incomplete. Copy it again, or unset the variable "
-                f"{FOLDER_VARIABLE}."
+                f"incomplete. Copy it again, or unset the variable {FOLDER_VARIABLE}."
             )
 
 
@@ -157,7 +165,7 @@ def _is_unpacked(raw: Path) -> bool:
 
 
 def _fill(staging: Path, folder: Path | None) -> None:
-    """Unpack the four files into `staging`, from `folder` or from the first mirror that works."""
+    """Unpack the four files into `staging`, from `folder` or from a mirror."""
     if folder is None:
         folder = _download(staging)
     for name, (_, digest) in DIGESTS.items():

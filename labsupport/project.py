@@ -77,7 +77,9 @@ class Project:
             if name not in chapters:
                 near = difflib.get_close_matches(name, chapters, n=1)
                 hint = f" Did you mean {near[0]!r}?" if near else ""
-                raise LabsError(f"no chapter {name!r}.{hint} The chapters are {', '.join(chapters)}.")
+                raise LabsError(
+                    f"no chapter {name!r}.{hint} The chapters are {', '.join(chapters)}."
+                )
         return [chapter for chapter in chapters if not names or chapter in names]
 
     def notebook(self, chapter: str) -> Path:

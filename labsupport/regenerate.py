@@ -124,11 +124,11 @@ def _parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     parser = argparse.ArgumentParser(prog="labs", description=__doc__)
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--build", type=Path, metavar="FOLDER", help="write here instead of _build"
-    )
+    common.add_argument("--build", type=Path, metavar="FOLDER", help="write here instead of _build")
     some = argparse.ArgumentParser(add_help=False)
-    some.add_argument("chapters", nargs="*", metavar="CHAPTER", help="all chapters if none is named")
+    some.add_argument(
+        "chapters", nargs="*", metavar="CHAPTER", help="all chapters if none is named"
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(command, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:

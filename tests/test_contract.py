@@ -74,7 +74,12 @@ def test_compare_text_masks_measured_numbers(reference, found):
 
 @pytest.mark.parametrize(
     ("reference", "found"),
-    [("took 2 ms", "took 2 s"), ("took 2 ms", "took nan ms"), ("a 1\nb 2", "a 1"), ("1 2", "1 2 3")],
+    [
+        ("took 2 ms", "took 2 s"),
+        ("took 2 ms", "took nan ms"),
+        ("a 1\nb 2", "a 1"),
+        ("1 2", "1 2 3"),
+    ],
 )
 def test_compare_text_keeps_measured_words(reference, found):
     assert compare_text(reference, found, measured=True) != ""

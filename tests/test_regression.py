@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+
 def test_untouched_book_passes(book):
     result = book.pytest("book")
     assert result.returncode == 0, result.stdout

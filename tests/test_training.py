@@ -23,9 +23,7 @@ def test_fit_learns_and_records_plain_rows(problem):
     model, X, targets = problem
     batches = Minibatches(X, targets, 20, generator=make_generator(1))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    history = fit(
-        model, batches, optimizer=optimizer, num_epochs=20, val_batches=[(X, targets)]
-    )
+    history = fit(model, batches, optimizer=optimizer, num_epochs=20, val_batches=[(X, targets)])
     assert history["epoch"] == list(range(1, 21))
     assert history["train_loss"][-1] < history["train_loss"][0]
     assert history[-1]["val_accuracy"] > 0.95
