@@ -89,7 +89,8 @@ def execute(source: Path, target: Path, cwd: Path, parameters: dict[str, object]
     except DeadKernelError:
         return failure("the kernel died: it was killed, or the machine ran out of memory")
     except OSError as error:
-        return failure(f"cannot write {error.filename or target}: {error.strerror or error}")
+        where = error.filename or target
+        return failure(f"cannot write {where}: {error.strerror or error}. Free space there.")
     notebook = clean_execution(read_notebook(target), drop_injected=set(parameters) <= {"device"})
     for number, cell in enumerate(code_cells(notebook), start=1):
         if cell.execution_count is None:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -61,11 +62,11 @@ def _run_jupyter_book(pages: Path, target: Path, *, log: Path) -> None:
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
-            env=os.environ | {"NO_COLOR": "1"},
             check=False,
         )
     if result.returncode:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        text = log.read_text(encoding="utf-8", errors="replace")
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()
         faults = [line for line in lines if "WARNING" in line or "ERROR" in line or "Error" in line]
         shown = "\n  ".join((faults or lines[-5:])[:10])
         raise LabsError(f"the HTML could not be rendered; the whole story is in {log}\n  {shown}")

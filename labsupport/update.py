@@ -3,7 +3,6 @@
 import csv
 import io
 import itertools
-import os
 from collections.abc import Iterator, Sequence
 
 from nbformat import NotebookNode
@@ -24,19 +23,7 @@ from labsupport.runner import Run, read_run
 __all__ = ["update_chapters"]
 
 PROVENANCE = "provenance.csv"
-COLUMNS = (
-    "chapter",
-    "date",
-    "device",
-    "driver",
-    "cuda",
-    "python",
-    "torch",
-    "seed",
-    "wall_s",
-    "peak_memory_mb",
-    "commit",
-)
+COLUMNS = ("chapter", "run", "machine", "seconds", "peak MB")
 
 
 def update_chapters(project: Project, chapters: Sequence[str]) -> None:
@@ -110,13 +97,29 @@ def _record_provenance(project: Project, runs: Sequence[Run]) -> None:
     if path.exists():
         with path.open(encoding="utf-8", newline="") as file:
             rows = {row["chapter"]: row for row in csv.DictReader(file)}
-    for run in runs:
-        measured = {"wall_s": f"{run.wall_s:.0f}", "peak_memory_mb": str(run.peak_memory_mb)}
-        about = {"chapter": run.chapter, "date": run.date, "commit": run.commit}
-        rows[run.chapter] = run.environment | measured | about
+    rows |= {run.chapter: _provenance(run) for run in runs}
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows[chapter] for chapter in project.chapters() if chapter in rows)
     write_atomically(text.getvalue(), path)
-    os.chmod(path, 0o644)
+
+
+def _provenance(run: Run) -> dict[str, str]:
+    """Return the row that says where the outputs of a run come from."""
+    titles = {
+        "device": "",
+        "driver": "driver ",
+        "cuda": "CUDA ",
+        "python": "Python ",
+        "torch": "PyTorch ",
+    }
+    recorded = ((title, run.environment.get(key)) for key, title in titles.items())
+    seed = run.environment.get("seed", "unknown")
+    return {
+        "chapter": run.chapter,
+        "run": f"{run.date}, commit {run.commit or 'unknown'}, seed {seed}",
+        "machine": ", ".join(f"{title}{value}" for title, value in recorded if value),
+        "seconds": f"{run.wall_s:.0f}",
+        "peak MB": str(run.peak_memory_mb),
+    }
