@@ -182,12 +182,12 @@ def _number_difference(reference: str, found: str) -> str:
 
 
 def _pixels(encoded: str):
-    """Decode a base64 image into an array of shape (height, width, 4)."""
+    """Decode a base64 image into an array of shape (height, width, 4), signed to be subtracted."""
     import numpy as np
     from PIL import Image
 
     with Image.open(io.BytesIO(base64.b64decode(encoded))) as image:
-        return np.asarray(image.convert("RGBA"))
+        return np.asarray(image.convert("RGBA")).astype(np.int16)
 
 
 def _rms(old, new) -> float:

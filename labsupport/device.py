@@ -78,7 +78,7 @@ def describe_device(device: torch.device | str) -> dict[str, str]:
     if device.type == "cpu":
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         threads = torch.get_num_threads()
-        name = f"CPU, {_processor_name()}, {cores} cores, {threads} threads"
+        name = f"CPU, {_processor_name()}, {threads} of {cores} cores"
         return {"device": name, "driver": "", "cuda": ""}
     return {
         "device": f"GPU, {torch.cuda.get_device_name(device)}",

@@ -29,7 +29,7 @@ def test_seed_everything_seeds_the_global_generators():
 
 
 def test_seed_everything_asks_for_deterministic_algorithms():
-    torch.use_deterministic_algorithms(False)
+    torch.set_deterministic_debug_mode("default")
     seed_everything(0)
     assert torch.are_deterministic_algorithms_enabled()
     assert not torch.backends.cuda.matmul.allow_tf32
