@@ -24,6 +24,8 @@ __all__ = [
 ]
 
 TAGS = {"measured", "parameters"}
+LONGEST_LINE = 79  # what a page shows without scrolling
+LONGEST_CELL = 30
 
 _SOURCE_RULES = (
     (r"^\s*#\s*(NBVAL_\w+|PYTEST_VALIDATE_IGNORE_OUTPUT)", "escapes the output contract"),
@@ -229,6 +231,12 @@ def _lint_source(cell: NotebookNode) -> Iterator[str]:
     for pattern, problem in _SOURCE_RULES:
         if re.search(pattern, cell.source, re.MULTILINE):
             yield problem
+    lines = cell.source.splitlines()
+    if len(lines) > LONGEST_CELL:
+        yield f"has {len(lines)} lines; split it after {LONGEST_CELL} at the latest"
+    width = max(map(len, lines), default=0)
+    if width > LONGEST_LINE:
+        yield f"has a line of {width} characters; the page cuts off what is beyond {LONGEST_LINE}"
 
 
 def _lint_outputs(cell: NotebookNode, chapter: str) -> Iterator[str]:

@@ -51,6 +51,8 @@ def test_lint_accepts_a_clean_chapter(notebook):
         ("warnings.filterwarnings('ignore')", "silences every warning"),
         ('warnings.simplefilter( "ignore" )', "silences every warning"),
         ("clear_output(wait=True)", "rewrites its output"),
+        ("x = 1" + "\n" * 30 + "y = 2", "has 31 lines"),
+        (f"x = '{'a' * 74}'", "has a line of 80 characters"),
     ],
 )
 def test_lint_refuses_sources(notebook, source, problem):
