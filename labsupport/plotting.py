@@ -97,7 +97,8 @@ def show_images(
     array of Axes of shape (num_rows, num_columns)
     """
     num_rows = -(-len(images) // num_columns)
-    size = (0.95 * num_columns, (1.15 if titles is None else 1.3) * num_rows)
+    cell = min(0.95, 7 / num_columns)  # inches; a page shows 7 without shrinking
+    size = (cell * num_columns, cell * (1.15 if titles is None else 1.4) * num_rows)
     _, axes = plt.subplots(num_rows, num_columns, figsize=size, squeeze=False)
     options = {}
     if symmetric:

@@ -49,14 +49,11 @@ def run(project: Project, options: argparse.Namespace) -> int:
     num_jobs = options.jobs or min(len(chapters), os.cpu_count() or 1)
     with project.locked():
         runs = run_chapters(project, chapters, parameters=parameters, num_jobs=num_jobs)
-        page = None
-        if options.html and not any(run.error for run in runs):
-            page = render_html(project, chapters)
-    _print_summary(project, runs)
-    if any(run.error for run in runs):
-        return 1
-    if page:
-        print(f"\nThe book: {page}")
+        _print_summary(project, runs)
+        if any(run.error for run in runs):
+            return 1
+        if options.html:
+            print(f"\nThe book: {render_html(project, chapters)}")
     return 0
 
 

@@ -67,7 +67,7 @@ def _run_jupyter_book(pages: Path, target: Path, *, log: Path) -> None:
     if result.returncode:
         text = log.read_text(encoding="utf-8", errors="replace")
         lines = re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()
-        faults = [line for line in lines if "WARNING" in line or "ERROR" in line or "Error" in line]
+        faults = [line for line in lines if re.search(r"WARNING|ERROR|SEVERE|CRITICAL|Error", line)]
         shown = "\n  ".join((faults or lines[-5:])[:10])
         raise LabsError(f"the HTML could not be rendered; the whole story is in {log}\n  {shown}")
 
