@@ -14,6 +14,7 @@ from pathlib import Path
 
 import papermill
 from nbclient.exceptions import DeadKernelError
+from nbformat import NotebookNode
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
@@ -32,7 +33,8 @@ _channel = sys.stdout
 class ReportingEngine(NBClientEngine):
     """Papermill's own engine, which also tells when a cell begins and ends."""
 
-    running: tuple[int, str] = (0, "")  # number and id of the code cell under way
+    notebook: NotebookNode | None = None  # the one being executed
+    running: tuple[int, str] = (0, "")  # number and id of its code cell under way
 
     @classmethod
     def execute_managed_notebook(cls, nb_man, kernel_name, **options):
@@ -51,6 +53,7 @@ class ReportingEngine(NBClientEngine):
             return cell_complete(cell, *args, **kwargs)
 
         nb_man.cell_start, nb_man.cell_complete = start, complete
+        cls.notebook = nb_man.nb
         return super().execute_managed_notebook(nb_man, kernel_name, **options)
 
 
@@ -82,11 +85,13 @@ def execute(source: Path, target: Path, cwd: Path, parameters: dict[str, object]
             engine_name="labs",
             cwd=cwd,
             progress_bar=False,
+            request_save_on_cell_execute=False,  # it costs seconds: the whole file, twice a cell
         )
     except PapermillExecutionError as error:
         last_line = f"{error.ename}: {_last_line(error.evalue)}".rstrip(": ")
         return failure(last_line)
     except DeadKernelError:
+        write_notebook(ReportingEngine.notebook, target)
         return failure("the kernel died: it was killed, or the machine ran out of memory")
     except OSError as error:
         where = error.filename or target

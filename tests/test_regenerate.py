@@ -130,6 +130,7 @@ def test_killed_kernel_is_named(book):
     result = book.labs("run", "sums")
     assert result.returncode == 1
     assert "labs: sums failed in cell 3 (total): the kernel died" in result.stderr
+    assert (book.root / "_build/failed/sums.ipynb").exists()
     assert "Traceback" not in result.stderr
 
 
