@@ -148,9 +148,9 @@ async def _run_one(project: Project, stage: Path, run: Run, bar: tqdm) -> None:
         try:
             outcome = await _follow(worker, bar)
         finally:
-            if worker.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    worker.kill()
+            with contextlib.suppress(ProcessLookupError):
+                worker.kill()
+            await worker.communicate()
     run.wall_s = time.perf_counter() - started_at
     run.date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     run.commit = _commit(project.root)
@@ -175,8 +175,6 @@ async def _follow(worker: asyncio.subprocess.Process, bar: tqdm) -> dict | None:
         if "num_done" in message:
             bar.update(message["num_done"] - num_done)
             num_done = message["num_done"]
-    worker.stdin.close()
-    await worker.wait()
     return outcome
 
 
