@@ -6,6 +6,7 @@ plugin replaces its comparison by `labsupport.contract`, checks each notebook wi
 `pytest --nbval book/` is all there is to know; pyproject.toml loads the plugin.
 """
 
+import re
 import time
 import tomllib
 from pathlib import Path
@@ -169,7 +170,8 @@ class ChapterCell(IPyNbCell):
             return super().repr_failure(excinfo)
         where = f"{chapter}, cell {error.cell_num} ({self.cell.id})"
         if str(error) != "Cell outputs differ":
-            return f"{where}: {error}\n\n{error.source}\n{error.inner_traceback or ''}"
+            traceback = re.sub(r"\x1b\[[0-9;]*m", "", error.inner_traceback or "")
+            return f"{where}: {error}\n\n{error.source}\n{traceback}"
         return "\n".join(
             [
                 f"{where}: the outputs are not those that the page promises",
