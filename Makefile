@@ -19,7 +19,7 @@ update: $(VENV)/labs.installed
 	$(BIN)/labs update
 
 test: $(VENV)/labs.installed
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest --nbval --numprocesses auto --maxprocesses 4 --dist loadgroup
+	$(BIN)/python -m pytest --nbval --numprocesses auto --maxprocesses 4 --dist loadgroup
 
 lint: $(VENV)/labs.installed
 	$(BIN)/ruff check .

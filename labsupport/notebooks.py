@@ -11,6 +11,7 @@ import nbformat
 from nbformat import NotebookNode
 
 __all__ = [
+    "KERNEL_DEFAULTS",
     "NotebookError",
     "clean_execution",
     "code_cells",
@@ -22,6 +23,9 @@ __all__ = [
     "write_atomically",
     "write_notebook",
 ]
+
+# Chapters share the cores: a thread without work must sleep, not spin.
+KERNEL_DEFAULTS = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 TAGS = {"measured", "parameters"}
 LONGEST_LINE = 79  # what a page shows without scrolling

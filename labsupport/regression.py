@@ -6,6 +6,7 @@ plugin replaces its comparison by `labsupport.contract`, checks each notebook wi
 `pytest --nbval book/` is all there is to know; pyproject.toml loads the plugin.
 """
 
+import os
 import re
 import time
 import tomllib
@@ -18,6 +19,7 @@ from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 
 from labsupport.contract import compare_outputs
 from labsupport.notebooks import (
+    KERNEL_DEFAULTS,
     NotebookError,
     code_cells,
     lint,
@@ -91,6 +93,7 @@ class Chapter(IPyNbFile):
 
     def setup(self):
         """Start a kernel of this environment in the chapter's folder."""
+        os.environ.update(KERNEL_DEFAULTS | os.environ)
         self.kernel = WatchedKernel(CURRENT_ENV_KERNEL_NAME, cwd=str(self.path.parent))
 
     def measured_budget(self) -> int:

@@ -15,13 +15,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from labsupport.notebooks import code_cells, read_notebook, write_atomically
+from labsupport.notebooks import (
+    KERNEL_DEFAULTS,
+    code_cells,
+    read_notebook,
+    write_atomically,
+)
 from labsupport.project import LabsError, Project
 
 __all__ = ["Run", "read_run", "run_chapters"]
-
-# Chapters share the cores: a thread without work must sleep, not spin. Saves a tenth of the time.
-WORKER_DEFAULTS = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
 @dataclass
@@ -67,6 +69,7 @@ def run_chapters(
     ]
     for run in runs:  # a run that is interrupted must not leave an older one to be blessed
         _record_path(project, run.chapter).unlink(missing_ok=True)
+        (project.failed / f"{run.chapter}.ipynb").unlink(missing_ok=True)
     asyncio.run(_run_all(project, stage, runs, num_jobs))
     return runs
 
@@ -141,7 +144,7 @@ async def _run_one(project: Project, stage: Path, run: Run, bar: tqdm) -> None:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log_file,
-            env=WORKER_DEFAULTS | os.environ,
+            env=KERNEL_DEFAULTS | os.environ,
             start_new_session=True,  # Ctrl-C reaches labs alone, which then ends its workers
             limit=2**24,
         )
