@@ -42,8 +42,8 @@ def render_html(project: Project, executed_chapters: Sequence[str] = ()) -> Path
     shutil.rmtree(rendered, ignore_errors=True)
     _run_jupyter_book(pages, rendered, log=project.logs / "html.log")
     previous = project.build / "html.previous"
-    shutil.rmtree(previous, ignore_errors=True)
     if project.html.exists():
+        shutil.rmtree(previous, ignore_errors=True)
         os.replace(project.html, previous)
     os.replace(rendered / "_build" / "html", project.html)
     for leftover in (previous, rendered, pages):

@@ -96,6 +96,14 @@ def test_bad_input_gets_one_message(book, monkeypatch, capsys, arguments, messag
     assert book.contents() == before
 
 
+@pytest.mark.parametrize("jobs", ["0", "-1", "two"])
+def test_jobs_must_be_a_number_from_one_on(book, monkeypatch, capsys, jobs):
+    monkeypatch.chdir(book.root)
+    with pytest.raises(SystemExit, match="2"):
+        main(["run", "--jobs", jobs])
+    assert "a whole number from 1 on is needed" in capsys.readouterr().err
+
+
 def test_cuda_where_there_is_none_is_refused_before_any_run(book, monkeypatch, capsys):
     torch = pytest.importorskip("torch")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
