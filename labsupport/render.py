@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,22 +34,28 @@ def render_html(project: Project, executed_chapters: Sequence[str] = ()) -> Path
     """
     if importlib.util.find_spec("jupyter_book") is None:
         raise LabsError("Jupyter Book is not installed in this environment: run `make html`")
-    pages = project.stage("pages")
-    for chapter in executed_chapters:
-        notebook = read_notebook(project.executed / f"{chapter}.ipynb")
-        _announce_stand_in(notebook)
-        write_notebook(notebook, pages / "book" / f"{chapter}.ipynb")
-    rendered = project.build / "rendered"
-    shutil.rmtree(rendered, ignore_errors=True)
-    _run_jupyter_book(pages, rendered, log=project.logs / "html.log")
-    previous = project.build / "html.previous"
-    if project.html.exists():
-        shutil.rmtree(previous, ignore_errors=True)
-        os.replace(project.html, previous)
-    os.replace(rendered / "_build" / "html", project.html)
-    for leftover in (previous, rendered, pages):
+    for leftover in project.build.glob("rendering-*"):  # of a process that was killed
         shutil.rmtree(leftover, ignore_errors=True)
+    project.build.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=project.build, prefix="rendering-") as folder:
+        pages = project.stage(f"{Path(folder).name}/pages")
+        for chapter in executed_chapters:
+            notebook = read_notebook(project.executed / f"{chapter}.ipynb")
+            _announce_stand_in(notebook)
+            write_notebook(notebook, pages / "book" / f"{chapter}.ipynb")
+        _run_jupyter_book(pages, Path(folder), log=project.logs / "html.log")
+        _replace(project.html, Path(folder) / "_build" / "html")
     return project.html / "index.html"
+
+
+def _replace(old: Path, new: Path) -> None:
+    """Put the folder `new` in the place of `old`, with no moment at which both are gone."""
+    previous = old.with_name(f"{old.name}.previous")
+    if old.exists():
+        shutil.rmtree(previous, ignore_errors=True)
+        os.replace(old, previous)
+    os.replace(new, old)
+    shutil.rmtree(previous, ignore_errors=True)
 
 
 def _run_jupyter_book(pages: Path, target: Path, *, log: Path) -> None:
@@ -65,8 +72,8 @@ def _run_jupyter_book(pages: Path, target: Path, *, log: Path) -> None:
             check=False,
         )
     if result.returncode:
-        text = log.read_text(encoding="utf-8", errors="replace")
-        lines = re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()
+        text = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text(encoding="utf-8", errors="replace"))
+        lines = text.replace(f"{pages}{os.sep}", "").splitlines()
         faults = [line for line in lines if re.search(r"WARNING|ERROR|SEVERE|CRITICAL|Error", line)]
         shown = "\n  ".join((faults or lines[-5:])[:10])
         raise LabsError(f"the HTML could not be rendered; the whole story is in {log}\n  {shown}")

@@ -262,7 +262,12 @@ def test_html_keeps_the_last_good_book_when_a_page_is_at_fault(book):
     result = book.labs("html")
     assert result.returncode == 1
     assert "the HTML could not be rendered" in result.stderr
-    assert "nowhere" in result.stderr
+    assert "book/intro.md:3: WARNING: undefined label: 'nowhere'" in result.stderr
+    assert sorted(path.name for path in (book.root / "_build").iterdir()) == [
+        ".lock",
+        "html",
+        "logs",
+    ]
     assert "A tiny book" in (book.root / "_build/html/book/intro.html").read_text()
 
 
