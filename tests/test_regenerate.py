@@ -79,7 +79,7 @@ def test_run_with_parameters_shows_them(book):
     [
         (["run", "sum"], "no chapter 'sum'. Did you mean 'sums'? The chapters are sums, curves."),
         (["run", "../sums"], "no chapter '../sums'."),
-        (["run", "--device", "tpu"], "unknown device 'tpu': use auto, cpu, cuda or cuda:N"),
+        (["run", "--device", "tpu"], "unknown device 'tpu': use 'auto', 'cpu', 'cuda' or 'cuda:N'"),
         (["run", "sums", "-p", "sed", "1"], "sums has no parameter 'sed'; its parameters are seed"),
         (["run", "--build", "/proc/nowhere"], "cannot use /proc/nowhere: "),
         (["update"], "there is no finished run to bless: labs run"),
@@ -111,6 +111,18 @@ def test_cuda_where_there_is_none_is_refused_before_any_run(book, monkeypatch, c
     assert main(["run", "--device", "cuda"]) == 1
     assert "PyTorch sees no CUDA GPU" in capsys.readouterr().err
     assert not (book.root / "_build").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "module"), [("run", "tqdm"), ("check", "nbval"), ("html", "jupyter_book")]
+)
+def test_missing_package_is_named_with_the_target_that_installs_it(book, command, module):
+    program = f"import sys; sys.modules[{module!r}] = None\n"
+    program += f"from labsupport.regenerate import main; sys.exit(main([{command!r}]))"
+    result = book.python("-c", program)
+    assert result.returncode == 1
+    assert result.stderr.startswith(f"labs: {module} is not installed in this environment: `make")
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_outside_a_book_the_message_says_where_to_go(tmp_path, monkeypatch, capsys):
