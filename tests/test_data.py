@@ -1,8 +1,162 @@
+import math
+
 import pytest
 import torch
 
-from labsupport.data import Minibatches
+from labsupport.data import Minibatches, make_linear_data, make_planck_spectra, planck_exitance
 from labsupport.seeding import make_generator
+
+WEIGHT, BIAS = [2.0, -3.4], 4.2
+
+
+def linear_data(seed=0, **options):
+    defaults = {"num_samples": 1000, "noise_std": 0.01, "dtype": torch.float64}
+    return make_linear_data(WEIGHT, BIAS, generator=make_generator(seed), **(defaults | options))
+
+
+def test_linear_data_have_a_column_of_targets():
+    X, y = linear_data(num_samples=7, dtype=torch.float32)
+    assert X.shape == (7, 2)
+    assert y.shape == (7, 1)
+    assert X.dtype == y.dtype == torch.float32
+
+
+def test_linear_data_without_noise_return_the_parameters():
+    X, y = linear_data(num_samples=3, noise_std=0)
+    design = torch.cat([X, torch.ones(3, 1)], dim=1)
+    solution = torch.linalg.solve(design, y).squeeze(1)
+    torch.testing.assert_close(solution, torch.tensor([*WEIGHT, BIAS], dtype=torch.float64))
+
+
+def test_linear_data_have_the_moments_asked_for():
+    num_samples, noise_std = 200_000, 0.5
+    X, y = linear_data(num_samples=num_samples, noise_std=noise_std)
+    noise = (y - X @ torch.tensor(WEIGHT, dtype=torch.float64)[:, None] - BIAS).squeeze(1)
+    columns = torch.stack([*X.T, noise / noise_std])
+    standard_error = 1 / math.sqrt(num_samples)
+    assert columns.mean(dim=1).abs().max() < 5 * standard_error
+    # the same bound holds for a variance and, off the diagonal, for a correlation
+    assert (columns.cov() - torch.eye(3)).abs().max() < 5 * math.sqrt(2) * standard_error
+
+
+def test_linear_data_repeat_with_the_seed_in_every_dtype():
+    X, y = linear_data(seed=1)
+    again = linear_data(seed=1)
+    single = linear_data(seed=1, dtype=torch.float32)
+    other, _ = linear_data(seed=2)
+    assert torch.equal(X, again[0])
+    assert torch.equal(y, again[1])
+    assert torch.equal(X.float(), single[0])
+    assert torch.equal(y.float(), single[1])
+    assert not torch.equal(X, other)
+
+
+@pytest.mark.parametrize(
+    ("weight", "options", "message"),
+    [
+        (WEIGHT, {"num_samples": 0}, "num_samples must be at least 1, got 0"),
+        (WEIGHT, {"noise_std": -0.1}, "noise_std must be 0 or .* above it, got -0.1"),
+        (WEIGHT, {"noise_std": math.nan}, "noise_std must be 0 or .* above it, got nan"),
+        (WEIGHT, {"noise_std": math.inf}, "noise_std must be 0 or .* above it, got inf"),
+        ([], {}, r"shape \(num_features,\), got \(0,\)"),
+        ([WEIGHT], {}, r"shape \(num_features,\), got \(1, 2\)"),
+    ],
+)
+def test_linear_data_refuse_bad_arguments(weight, options, message):
+    arguments = {"num_samples": 10, "noise_std": 0.01, "generator": make_generator(0)} | options
+    with pytest.raises(ValueError, match=message):
+        make_linear_data(weight, BIAS, **arguments)
+
+
+TEMPERATURE = torch.tensor([300.0, 3000.0, 5778.0], dtype=torch.float64)
+
+
+def test_planck_integrates_to_stefan_boltzmann():
+    wavelength = torch.logspace(-2, 5, 20_001, dtype=torch.float64)
+    power = torch.trapezoid(planck_exitance(wavelength, TEMPERATURE.unsqueeze(1)), wavelength)
+    torch.testing.assert_close(power, 5.670374419e-8 * TEMPERATURE**4, rtol=1e-6, atol=0)
+
+
+def test_planck_peaks_where_wien_says():
+    peak = (2897.771955 / TEMPERATURE).requires_grad_()
+    planck_exitance(peak, TEMPERATURE).log().sum().backward()
+    # in units of the slope of -5 log(wavelength), the smaller of the two that cancel there
+    torch.testing.assert_close(
+        peak.grad * peak.detach() / 5, torch.zeros(3, dtype=torch.float64), rtol=0, atol=1e-8
+    )
+
+
+def test_planck_tends_to_rayleigh_and_jeans_for_long_waves():
+    wavelength = torch.tensor(1e6, dtype=torch.float64)
+    limit = 2 * math.pi * 299_792_458 * 1.380649e-23 * TEMPERATURE / (wavelength * 1e-6) ** 4
+    torch.testing.assert_close(
+        planck_exitance(wavelength, TEMPERATURE), limit * 1e-6, rtol=1e-4, atol=0
+    )
+
+
+def test_planck_stays_finite_where_the_exponential_overflows():
+    wavelength = torch.tensor(0.02, dtype=torch.float64)
+    temperature = torch.tensor(1000.0, dtype=torch.float64, requires_grad=True)
+    exitance = planck_exitance(wavelength, temperature)  # exp(719) is inf in float64
+    exitance.log().backward()
+    assert 0 < exitance.item() < 1e-290
+    # the derivative of the logarithm there is x / T
+    assert temperature.grad.item() == pytest.approx(14387.76877 / 0.02 / 1000**2, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("wavelength", "temperature", "message"),
+    [
+        (0.0, 300.0, "wavelength must be above 0 µm, got 0"),
+        (1.0, -300.0, "temperature must be above 0 K, got -300"),
+        (1.0, math.nan, "temperature must be above 0 K, got nan"),
+    ],
+)
+def test_planck_refuses_what_no_body_has(wavelength, temperature, message):
+    with pytest.raises(ValueError, match=message):
+        planck_exitance(torch.tensor(wavelength), torch.tensor(temperature))
+
+
+def planck_spectra(seed=0, **options):
+    defaults = {"temperature": TEMPERATURE, "wavelength": [0.5, 1.0, 2.0, 10.0], "noise_std": 0.0}
+    return make_planck_spectra(generator=make_generator(seed), **(defaults | options))
+
+
+def test_spectra_without_noise_are_plancks():
+    wavelength = torch.tensor([0.5, 1.0, 2.0, 10.0], dtype=torch.float64)
+    spectra = planck_spectra()
+    assert spectra.shape == (3, 4)
+    for spectrum, temperature in zip(spectra, TEMPERATURE, strict=True):
+        assert torch.equal(spectrum, planck_exitance(wavelength, temperature))
+
+
+def test_spectra_have_relative_noise():
+    wavelength = torch.linspace(0.2, 3, 100_000, dtype=torch.float64)
+    noisy = planck_spectra(wavelength=wavelength, noise_std=0.05)
+    error = (noisy / planck_spectra(wavelength=wavelength)).log()
+    assert error.mean(dim=1).abs().max() < 5 * 0.05 / math.sqrt(100_000)
+    assert (error.std(dim=1) / 0.05 - 1).abs().max() < 5 / math.sqrt(2 * 100_000)
+
+
+def test_spectra_repeat_with_the_seed():
+    first, again, other = (planck_spectra(seed, noise_std=0.05) for seed in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"temperature": []}, r"temperature must be a list .* got shape \(0,\)"),
+        ({"wavelength": 1.0}, r"wavelength must be a list .* got shape \(\)"),
+        ({"temperature": [-1.0]}, "temperature must be above 0 K, got -1"),
+        ({"noise_std": -0.1}, "noise_std must be 0 or .* above it, got -0.1"),
+    ],
+)
+def test_spectra_refuse_bad_arguments(options, message):
+    with pytest.raises(ValueError, match=message):
+        planck_spectra(**options)
+
 
 X = torch.arange(20.0).reshape(10, 2)
 y = torch.arange(10)
