@@ -1,5 +1,6 @@
-"""Train and evaluate a classifier; record what happened as plain rows."""
+"""Train a model, evaluate a classifier; record what happened as plain rows."""
 
+import math
 from collections.abc import Callable, Iterable
 
 import torch
@@ -69,11 +70,11 @@ def fit(
 
     Parameters
     ----------
-    model : maps X of shape (batch_size, ...) to logits of shape (batch_size, num_classes)
+    model : maps X of shape (batch_size, ...) to what `loss_fn` compares with the targets
     batches : re-iterable pairs of X and targets; one pass is one epoch
     optimizer : holds the parameters of `model`
     num_epochs : int
-    val_batches : evaluated after each epoch if given
+    val_batches : evaluated after each epoch if given; the model must be a classifier
     loss_fn : mean loss of a batch
     scheduler : stepped after each epoch if given
 
@@ -92,7 +93,7 @@ def fit(
     history = History()
     device = next(model.parameters()).device
     for epoch in range(1, num_epochs + 1):
-        num_samples, loss_sum = 0, torch.zeros((), device=device)
+        num_samples, loss_sum = 0, 0.0
         with Timer(device) as timer:
             for X, targets in batches:
                 optimizer.zero_grad()
@@ -101,8 +102,8 @@ def fit(
                 optimizer.step()
                 loss_sum += loss.detach() * len(targets)
                 num_samples += len(targets)
-        train_loss = loss_sum.item() / num_samples
-        if not torch.isfinite(loss_sum):
+        train_loss = float(loss_sum) / num_samples
+        if not math.isfinite(train_loss):
             raise FloatingPointError(
                 f"the training loss became {train_loss} in epoch {epoch}: lower the learning rate"
             )

@@ -39,6 +39,16 @@ def test_fit_weighs_a_short_batch_by_its_samples(problem):
     assert history[0]["train_loss"] == pytest.approx(expected, rel=1e-5)
 
 
+def test_fit_adds_losses_in_the_dtype_of_the_model(problem):
+    model, X, targets = problem
+    model, X = model.double(), X.double()
+    with torch.no_grad():
+        expected = nn.functional.cross_entropy(model(X), targets).item()
+    frozen = torch.optim.SGD(model.parameters(), lr=0.0)
+    history = fit(model, Minibatches(X, targets, 25), optimizer=frozen, num_epochs=1)
+    assert history[0]["train_loss"] == pytest.approx(expected, rel=1e-13)
+
+
 def test_fit_steps_the_scheduler_once_an_epoch(problem):
     model, X, targets = problem
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
