@@ -150,10 +150,12 @@ async def _run_one(project: Project, stage: Path, run: Run, bar: tqdm) -> None:
         )
         try:
             outcome = await _follow(worker, bar)
-        finally:
+        except BaseException:
             with contextlib.suppress(ProcessLookupError):
                 worker.kill()
-            await worker.communicate()
+            raise
+        finally:
+            await worker.communicate()  # closes its stdin, at which it ends
     run.wall_s = time.perf_counter() - started_at
     run.date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     run.commit = _commit(project.root)
