@@ -27,6 +27,7 @@ lint: $(VENV)/labs.installed
 
 bench: $(VENV)/labs.installed
 	$(BIN)/python benchmarks/softmax_regression.py
+	$(BIN)/python benchmarks/logistic_regression.py
 
 clean:
 	rm -rf _build
