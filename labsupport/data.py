@@ -10,7 +10,13 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["Minibatches", "make_linear_data", "make_planck_spectra", "planck_exitance"]
+__all__ = [
+    "Minibatches",
+    "append_ones",
+    "make_linear_data",
+    "make_planck_spectra",
+    "planck_exitance",
+]
 
 # 2πhc² in W·µm⁴/m² and hc/k in µm·K, from the exact constants of the SI since 2019.
 FIRST_RADIATION_CONSTANT = 3.741771852e8
@@ -59,6 +65,21 @@ def make_linear_data(
     noise = noise_std * torch.randn(num_samples, generator=generator, dtype=torch.float64)
     y = X @ weight + bias + noise
     return X.to(dtype), y.unsqueeze(1).to(dtype)
+
+
+def append_ones(X: Tensor) -> Tensor:
+    """Append a feature that is always 1, whose weight is then the bias.
+
+    Parameters
+    ----------
+    X : Tensor of shape (..., num_samples, num_features)
+
+    Returns
+    -------
+    Tensor of shape (..., num_samples, num_features + 1)
+        Of the dtype and on the device of X.
+    """
+    return torch.cat([X, torch.ones_like(X[..., :1])], dim=-1)
 
 
 def planck_exitance(wavelength: Tensor, temperature: Tensor) -> Tensor:

@@ -3,7 +3,13 @@ import math
 import pytest
 import torch
 
-from labsupport.data import Minibatches, make_linear_data, make_planck_spectra, planck_exitance
+from labsupport.data import (
+    Minibatches,
+    append_ones,
+    make_linear_data,
+    make_planck_spectra,
+    planck_exitance,
+)
 from labsupport.seeding import make_generator
 
 WEIGHT, BIAS = [2.0, -3.4], 4.2
@@ -66,6 +72,14 @@ def test_linear_data_refuse_bad_arguments(weight, options, message):
     arguments = {"num_samples": 10, "noise_std": 0.01, "generator": make_generator(0)} | options
     with pytest.raises(ValueError, match=message):
         make_linear_data(weight, BIAS, **arguments)
+
+
+def test_append_ones_turns_the_bias_into_a_weight():
+    X, y = linear_data(noise_std=0)
+    extended = append_ones(X.expand(2, *X.shape))
+    assert extended.dtype == torch.float64
+    parameters = torch.tensor([*WEIGHT, BIAS], dtype=torch.float64)
+    torch.testing.assert_close(extended @ parameters, y.T.expand(2, -1))
 
 
 TEMPERATURE = torch.tensor([300.0, 3000.0, 5778.0], dtype=torch.float64)
