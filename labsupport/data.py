@@ -14,6 +14,7 @@ __all__ = [
     "Minibatches",
     "append_ones",
     "make_linear_data",
+    "make_moons",
     "make_planck_spectra",
     "planck_exitance",
 ]
@@ -65,6 +66,56 @@ def make_linear_data(
     noise = noise_std * torch.randn(num_samples, generator=generator, dtype=torch.float64)
     y = X @ weight + bias + noise
     return X.to(dtype), y.unsqueeze(1).to(dtype)
+
+
+def make_moons(
+    *,
+    num_samples: int,
+    noise_std: float,
+    generator: torch.Generator,
+    dtype: torch.dtype = torch.float32,
+) -> tuple[Tensor, Tensor]:
+    """Draw two interleaving half circles of radius 1, one for each class, with noise around them.
+
+    Class 0 is the upper half of the circle around (0, 0), class 1 the lower half of the circle
+    around (1, 1/2). The points of a class are evenly spaced on its arc, then all are shuffled.
+
+    Parameters
+    ----------
+    num_samples : int
+        Of both classes together; with an odd number class 1 has one more.
+    noise_std : float
+        Standard deviation of the normal noise on each coordinate; the radius is 1.
+    generator : torch.Generator on the CPU
+    dtype : torch.dtype
+
+    Returns
+    -------
+    X : Tensor of shape (num_samples, 2), on the CPU
+    y : Tensor of shape (num_samples, 1), on the CPU
+        0 or 1, in `dtype`, as binary cross-entropy wants it.
+
+    Raises
+    ------
+    ValueError
+        If there is not a sample for each class, or if `noise_std` is negative or not finite.
+
+    Source: `sklearn.datasets.make_moons`, without its noise the same points.
+    """
+    if num_samples < 2:
+        raise ValueError(f"num_samples must be at least 2, one for each class, got {num_samples}")
+    _check_noise(noise_std)
+    num_upper = num_samples // 2
+    num_lower = num_samples - num_upper
+    upper = torch.linspace(0, math.pi, num_upper, dtype=torch.float64)
+    lower = torch.linspace(0, math.pi, num_lower, dtype=torch.float64)
+    x1 = torch.cat([upper.cos(), 1 - lower.cos()])
+    x2 = torch.cat([upper.sin(), 0.5 - lower.sin()])
+    y = (torch.arange(num_samples) >= num_upper).to(dtype)
+    order = torch.randperm(num_samples, generator=generator)
+    noise = noise_std * torch.randn(num_samples, 2, generator=generator, dtype=torch.float64)
+    X = torch.stack([x1, x2], dim=1)[order] + noise
+    return X.to(dtype), y[order].unsqueeze(1)
 
 
 def append_ones(X: Tensor) -> Tensor:

@@ -11,12 +11,20 @@ import numpy as np
 from cycler import cycler
 from IPython import get_ipython
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib_inline.config import InlineBackend
 
-__all__ = ["plot_curves", "plot_matrix", "show_images", "use_book_style"]
+__all__ = [
+    "plot_curves",
+    "plot_decision_regions",
+    "plot_matrix",
+    "show_images",
+    "use_book_style",
+]
 
 # Okabe and Ito's palette: told apart by colour-blind readers. https://jfly.uni-koeln.de/color/
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+CLASS_TINTS = LinearSegmentedColormap.from_list("classes", ["#7FB8DA", "#FFFFFF", "#EEAE80"])
 LINE_STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 
 
@@ -134,4 +142,46 @@ def plot_matrix(
     for row, column in np.argwhere(matrix):
         color = "white" if matrix[row, column] > matrix.max() / 3 else "black"
         ax.text(column, row, matrix[row, column], ha="center", va="center", color=color, fontsize=8)
+    return ax
+
+
+def plot_decision_regions(
+    x1: Sequence[float],
+    x2: Sequence[float],
+    probability: np.ndarray,
+    *,
+    X: np.ndarray,
+    targets: np.ndarray,
+    ax: Axes | None = None,
+) -> Axes:
+    """Shade where a classifier says class 0 or class 1, with samples on top.
+
+    The shade grows with the probability of the class, the line is where both have one half.
+    The classes differ in the shape of their markers too, so that they are told apart in grey.
+
+    Parameters
+    ----------
+    x1 : array of shape (num_columns,), the first feature on the grid
+    x2 : array of shape (num_rows,), the second
+    probability : array of shape (num_rows, num_columns), of class 1
+    X : array of shape (num_samples, 2)
+    targets : array of num_samples numbers, 0 or 1
+    """
+    ax = ax or plt.subplots(figsize=(5, 5))[1]
+    probability, X, targets = np.asarray(probability), np.asarray(X), np.asarray(targets).ravel()
+    ax.contourf(x1, x2, probability, levels=np.linspace(0, 1, 21), cmap=CLASS_TINTS)
+    if probability.min() < 0.5 < probability.max():
+        ax.contour(x1, x2, probability, levels=[0.5], colors="black", linewidths=1.2)
+    for label, marker in ((0, "o"), (1, "^")):
+        ax.plot(
+            *X[targets == label].T,
+            marker,
+            color=COLORS[label],
+            markeredgecolor="white",
+            markeredgewidth=0.4,
+            label=f"class {label}",
+        )
+    ax.set(xlim=(x1[0], x1[-1]), ylim=(x2[0], x2[-1]), aspect="equal")
+    ax.set(xlabel="first feature", ylabel="second feature")
+    ax.grid(False)
     return ax

@@ -1,14 +1,20 @@
-"""Train a model, evaluate a classifier; record what happened as plain rows."""
+"""Train a model, evaluate a classifier, predict; record what happened as plain rows."""
 
 import math
+import sys
 from collections.abc import Callable, Iterable
 
 import torch
+from IPython import get_ipython
 from torch import Tensor, nn
+from tqdm import tqdm
 
+from labsupport.checkpoints import BestModel
 from labsupport.timing import Timer
 
-__all__ = ["History", "evaluate", "fit"]
+__all__ = ["History", "evaluate", "fit", "predict", "show_progress"]
+
+PATIENCE_S = 2.0  # training that takes longer shows its progress
 
 
 class History(list):
@@ -31,8 +37,10 @@ def evaluate(
 
     Parameters
     ----------
-    model : maps X of shape (batch_size, ...) to logits of shape (batch_size, num_classes)
-    batches : pairs of X and class indices of shape (batch_size,)
+    model : maps X of shape (batch_size, ...) to logits of shape (batch_size, num_classes), or
+        of shape (batch_size, 1) if there are two classes
+    batches : pairs of X and class indices of shape (batch_size,), or of shape (batch_size, 1) as
+        `binary_cross_entropy_with_logits` wants them
     loss_fn : mean loss of a batch
 
     Returns
@@ -47,13 +55,58 @@ def evaluate(
         for X, targets in batches:
             logits = model(X)
             loss_sum += loss_fn(logits, targets) * len(targets)
-            num_correct += (logits.argmax(dim=1) == targets).sum()
+            num_correct += (_most_likely(logits) == targets.flatten()).sum()
             num_samples += len(targets)
     model.train(was_training)
     return {
         "val_loss": float(loss_sum) / num_samples,
         "val_accuracy": int(num_correct) / num_samples,
     }
+
+
+def predict(model: nn.Module, X: Tensor) -> Tensor:
+    """Return the most likely class of each sample.
+
+    Parameters
+    ----------
+    model : as for `evaluate`
+    X : Tensor of shape (num_samples, ...)
+
+    Returns
+    -------
+    Tensor of shape (num_samples,), int64
+        The index of the largest logit; of a single logit, 1 if it is above 0.
+    """
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        classes = _most_likely(model(X))
+    model.train(was_training)
+    return classes
+
+
+def _most_likely(logits: Tensor) -> Tensor:
+    """Return class indices of shape (num_samples,)."""
+    if logits.shape[1] == 1:
+        return (logits[:, 0] > 0).long()
+    return logits.argmax(dim=1)
+
+
+def show_progress(epochs: Iterable[int]) -> Iterable[int]:
+    """Pass the epochs through; after two seconds show a bar, if there is someone to see it.
+
+    That is in a terminal, or in a notebook's front end. Papermill and nbval tell the kernel that
+    nobody can answer a question; their runs store no trace of a bar.
+    """
+    return tqdm(epochs, unit="epoch", leave=False, delay=PATIENCE_S, disable=not _someone_watches())
+
+
+def _someone_watches() -> bool:
+    """Tell whether standard error ends at a person."""
+    shell = get_ipython()
+    if shell is None or not hasattr(shell, "kernel"):
+        return sys.stderr.isatty()
+    return bool(shell.get_parent().get("content", {}).get("allow_stdin"))
 
 
 def fit(
@@ -65,6 +118,7 @@ def fit(
     val_batches: Iterable[tuple[Tensor, Tensor]] | None = None,
     loss_fn: Callable[[Tensor, Tensor], Tensor] = nn.functional.cross_entropy,
     scheduler: torch.optim.lr_scheduler.LRScheduler | None = None,
+    best: BestModel | None = None,
 ) -> History:
     """Run minibatch gradient descent and return one row for each epoch.
 
@@ -77,6 +131,7 @@ def fit(
     val_batches : evaluated after each epoch if given; the model must be a classifier
     loss_fn : mean loss of a batch
     scheduler : stepped after each epoch if given
+    best : keeps the parameters of the best epoch if given; `val_batches` must be, too
 
     Returns
     -------
@@ -89,10 +144,14 @@ def fit(
     ------
     FloatingPointError
         If the loss of an epoch is not finite.
+    ValueError
+        If `best` is given without `val_batches`.
     """
+    if best is not None and val_batches is None:
+        raise ValueError("best needs val_batches: there is nothing to choose an epoch by")
     history = History()
     device = next(model.parameters()).device
-    for epoch in range(1, num_epochs + 1):
+    for epoch in show_progress(range(1, num_epochs + 1)):
         num_samples, loss_sum = 0, 0.0
         with Timer(device) as timer:
             for X, targets in batches:
@@ -111,6 +170,8 @@ def fit(
         if val_batches is not None:
             row |= evaluate(model, val_batches, loss_fn=loss_fn)
         history.append(row)
+        if best is not None:
+            best.update(model, row)
         if scheduler is not None:
             scheduler.step()
     return history

@@ -2,11 +2,13 @@ import math
 
 import pytest
 import torch
+from sklearn import datasets
 
 from labsupport.data import (
     Minibatches,
     append_ones,
     make_linear_data,
+    make_moons,
     make_planck_spectra,
     planck_exitance,
 )
@@ -215,3 +217,63 @@ def test_minibatches_repeat_with_the_seed():
 def test_minibatches_refuse_bad_arguments(X, y, batch_size, message):
     with pytest.raises(ValueError, match=message):
         Minibatches(X, y, batch_size)
+
+
+def moons(seed=0, **options):
+    defaults = {"num_samples": 1000, "noise_std": 0.2, "dtype": torch.float64}
+    return make_moons(generator=make_generator(seed), **(defaults | options))
+
+
+def sorted_rows(X, y):
+    """Return the samples with their class, in an order that no shuffle changes."""
+    return torch.tensor(sorted(torch.cat([X, y], dim=1).tolist()), dtype=torch.float64)
+
+
+@pytest.mark.parametrize("num_samples", [2, 7, 1000])
+def test_moons_without_noise_are_those_of_scikit_learn(num_samples):
+    X, y = moons(num_samples=num_samples, noise_std=0)
+    reference, classes = datasets.make_moons(num_samples, noise=None, shuffle=False)
+    expected = sorted_rows(torch.from_numpy(reference), torch.from_numpy(classes)[:, None])
+    torch.testing.assert_close(sorted_rows(X, y), expected, rtol=0, atol=1e-12)
+
+
+def test_moons_are_a_shuffled_column_of_half_zeros_half_ones():
+    X, y = moons(dtype=torch.float32)
+    assert X.shape == (1000, 2)
+    assert y.shape == (1000, 1)
+    assert X.dtype == y.dtype == torch.float32
+    assert y.sum() == 500
+    assert 200 < y[:500].sum() < 300  # 250 with a standard error of 8 if shuffled; 0 or 500 if not
+
+
+def test_moons_scatter_around_their_arcs_with_the_noise_asked_for():
+    num_samples, noise_std = 200_000, 0.3
+    X, y = moons(num_samples=num_samples, noise_std=noise_std)
+    centre = torch.where(y == 1, torch.tensor([1.0, 0.5]), torch.zeros(2))
+    # a half circle has the mean 2/π and the second moment 1/2 along its axis
+    height = torch.where(y[:, 0] == 1, centre[:, 1] - X[:, 1], X[:, 1])
+    assert height.mean().item() == pytest.approx(2 / math.pi, abs=5e-3)
+    assert (height**2).mean().item() == pytest.approx(0.5 + noise_std**2, abs=1e-2)
+    sideways = X[:, 0] - centre[:, 0].double()
+    assert (sideways**2).mean().item() == pytest.approx(0.5 + noise_std**2, abs=1e-2)
+
+
+def test_moons_repeat_with_the_seed_in_every_dtype():
+    X, _ = moons(seed=1)
+    single, _ = moons(seed=1, dtype=torch.float32)
+    assert torch.equal(X, moons(seed=1)[0])
+    assert torch.equal(X.float(), single)
+    assert not torch.equal(X, moons(seed=2)[0])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_samples": 1}, "num_samples must be at least 2, one for each class, got 1"),
+        ({"noise_std": -0.1}, "noise_std must be 0 or a finite number above it, got -0.1"),
+        ({"noise_std": math.nan}, "noise_std .* got nan"),
+    ],
+)
+def test_moons_refuse_what_cannot_be_drawn(options, message):
+    with pytest.raises(ValueError, match=message):
+        moons(**options)

@@ -6,7 +6,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from labsupport.plotting import plot_curves, plot_matrix, show_images, use_book_style
+from labsupport.plotting import (
+    plot_curves,
+    plot_decision_regions,
+    plot_matrix,
+    show_images,
+    use_book_style,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +49,50 @@ def test_show_images_centres_signed_images():
 def test_plot_matrix_writes_counts_but_no_zeros():
     ax = plot_matrix([[5, 0], [2, 7]], labels=["a", "b"], x_label="said", y_label="true")
     assert sorted(text.get_text() for text in ax.texts) == ["2", "5", "7"]
+
+
+def decision_regions(probability_of):
+    """Draw a classifier on [-1, 1]² with one sample of each class."""
+    x1, x2 = np.linspace(-1, 1, 41), np.linspace(-1, 1, 21)
+    X = np.array([[-0.5, 0.25], [0.5, -0.25]])
+    probability = probability_of(*np.meshgrid(x1, x2))
+    return plot_decision_regions(x1, x2, probability, X=X, targets=[[0.0], [1.0]])
+
+
+def colour_at(ax, x, y):
+    """Return the pixel at a point in data coordinates as three numbers from 0 to 255."""
+    ax.figure.canvas.draw()
+    pixels = np.asarray(ax.figure.canvas.buffer_rgba())
+    column, row = ax.transData.transform((x, y))
+    return pixels[pixels.shape[0] - 1 - int(row), int(column), :3].astype(int)
+
+
+def test_decision_regions_put_the_boundary_where_both_classes_have_one_half():
+    ax = decision_regions(lambda x1, x2: 1 / (1 + np.exp(-8 * (x1 - 0.3))))
+    (boundary,) = [c for c in ax.collections if list(c.levels) == [0.5]]
+    vertices = np.concatenate([path.vertices for path in boundary.get_paths()])
+    np.testing.assert_allclose(vertices[:, 0], 0.3, atol=0.01)
+
+
+def test_decision_regions_shade_the_classes_in_the_colours_of_their_samples():
+    ax = decision_regions(lambda x1, x2: (x1 > 0).astype(float))
+    left, right = colour_at(ax, -0.8, -0.8), colour_at(ax, 0.8, -0.8)
+    assert left[2] > left[0]  # class 0: bluish
+    assert right[0] > right[2]  # class 1: orange
+    assert [line.get_marker() for line in ax.lines] == ["o", "^"]
+    np.testing.assert_array_equal(ax.lines[1].get_xydata(), [[0.5, -0.25]])
+
+
+def test_decision_regions_have_no_boundary_where_one_class_has_it_all():
+    ax = decision_regions(lambda x1, x2: np.full(x1.shape, 0.25))
+    assert [list(c.levels) for c in ax.collections if list(c.levels) == [0.5]] == []
+
+
+def test_decision_regions_rows_are_the_second_feature():
+    ax = decision_regions(lambda x1, x2: (x2 > 0).astype(float))
+    lower, upper = colour_at(ax, 0.8, -0.8), colour_at(ax, 0.8, 0.8)
+    assert lower[2] > lower[0]
+    assert upper[0] > upper[2]
 
 
 def test_book_style_does_not_crop_figures():

@@ -1,12 +1,19 @@
 import json
+import os
+import pty
+import subprocess
+import sys
+import termios
 
 import pytest
 import torch
+from jupyter_client.manager import start_new_kernel
 from torch import nn
 
+from labsupport.checkpoints import BestModel
 from labsupport.data import Minibatches
 from labsupport.seeding import make_generator
-from labsupport.training import History, evaluate, fit
+from labsupport.training import History, evaluate, fit, predict
 
 
 @pytest.fixture
@@ -85,3 +92,109 @@ def test_history_gives_rows_and_columns():
     history = History([{"epoch": 1, "val_loss": 0.5}, {"epoch": 2, "val_loss": 0.25}])
     assert history[1] == {"epoch": 2, "val_loss": 0.25}
     assert history["val_loss"] == [0.5, 0.25]
+
+
+@pytest.fixture
+def binary_problem(problem):
+    """The same classes for a model with a single logit, targets as a column."""
+    _, X, targets = problem
+    return nn.Linear(3, 1), X, targets[:, None].float()
+
+
+def test_evaluate_scores_a_single_logit_by_its_sign(binary_problem):
+    model, X, targets = binary_problem
+    loss_fn = nn.functional.binary_cross_entropy_with_logits
+    scores = evaluate(model, Minibatches(X, targets, 7), loss_fn=loss_fn)
+    with torch.no_grad():
+        logits = model(X)
+    assert scores["val_accuracy"] == ((logits > 0) == (targets == 1)).sum().item() / 60
+    assert scores["val_loss"] == pytest.approx(loss_fn(logits, targets).item(), rel=1e-5)
+
+
+def test_predict_gives_the_classes_that_evaluate_counts(problem, binary_problem):
+    for model, X, targets in (problem, binary_problem):
+        classes = predict(model, X)
+        assert classes.shape == (60,)
+        assert classes.dtype == torch.int64
+        num_right = (classes == targets.flatten()).sum().item()
+        loss_fn = nn.functional.mse_loss if targets.ndim == 2 else nn.functional.cross_entropy
+        assert num_right / 60 == evaluate(model, [(X, targets)], loss_fn=loss_fn)["val_accuracy"]
+
+
+def test_predict_uses_evaluation_mode_and_leaves_the_mode_as_it_was():
+    model = nn.Sequential(nn.Dropout(0.99), nn.Linear(50, 2))
+    X = torch.ones(20, 50)
+    assert predict(model, X).unique().numel() == 1  # dropout would make the rows differ
+    assert model.training
+
+
+def test_fit_keeps_the_best_epoch(problem):
+    model, X, targets = problem
+    best = BestModel("val_loss")
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, maximize=True)  # best is the first
+    options = {"optimizer": optimizer, "val_batches": [(X, targets)], "best": best}
+    history = fit(model, [(X, targets)], num_epochs=3, **options)
+    assert history["val_loss"] == sorted(history["val_loss"])
+    assert best.row == history[0]
+    best.restore(model)
+    assert evaluate(model, [(X, targets)])["val_loss"] == history[0]["val_loss"]
+
+
+def test_fit_refuses_to_choose_the_best_epoch_by_nothing(problem):
+    model, X, targets = problem
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(ValueError, match="best needs val_batches"):
+        fit(model, [(X, targets)], optimizer=optimizer, num_epochs=1, best=BestModel())
+
+
+LONG_TRAINING = """
+import time
+import torch
+from labsupport import training
+training.PATIENCE_S = 0.0
+print("before")
+model = torch.nn.Linear(1, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+batches = [(torch.ones(1, 1), torch.ones(1, 1))]
+def loss_fn(y_hat, y):
+    time.sleep(0.02)
+    return (y_hat - y).square().mean()
+history = training.fit(model, batches, optimizer=optimizer, num_epochs=30, loss_fn=loss_fn)
+"""
+
+
+@pytest.mark.parametrize("someone_watches", [False, True])
+def test_progress_is_shown_in_a_notebook_only_if_someone_watches(someone_watches):
+    manager, client = start_new_kernel()
+    messages = []
+    # a front end lets a cell ask questions, papermill and nbval do not
+    client.execute_interactive(
+        LONG_TRAINING, allow_stdin=someone_watches, output_hook=messages.append
+    )
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+    streams = {"stdout": "", "stderr": ""}
+    for message in messages:
+        if message["msg_type"] == "stream":
+            streams[message["content"]["name"]] += message["content"]["text"]
+    assert streams["stdout"] == "before\n"
+    assert ("/30" in streams["stderr"]) == someone_watches
+    assert "".join(streams["stderr"].rsplit("\r", 2)[1:]).strip() == ""  # wiped at the end
+
+
+def test_progress_is_shown_in_a_terminal_and_wiped_at_the_end():
+    leader, follower = pty.openpty()
+    termios.tcsetwinsize(follower, (24, 80))
+    subprocess.run([sys.executable, "-c", LONG_TRAINING], stderr=follower, check=True)
+    shown = os.read(leader, 65536)
+    os.close(leader)
+    os.close(follower)
+    assert b"/30" in shown
+    assert shown.rsplit(b"\r", 2)[-2].strip() == b""
+
+
+def test_progress_is_not_written_into_a_pipe():
+    command = [sys.executable, "-c", LONG_TRAINING]
+    piped = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert piped.stdout == "before\n"
+    assert piped.stderr == ""

@@ -1,0 +1,231 @@
+"""Keep a model's best parameters in memory, and its layers' parameters in files.
+
+A checkpoint is a folder with one file for each layer that has parameters. It is written whole or
+not at all, and read without trust: a file can hold nothing but tensors, and nothing reaches the
+model before every name, shape and dtype has been held against it.
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["BestModel", "CheckpointError", "load_layers", "save_layers"]
+
+SUFFIX = ".pt"
+ROOT_LAYER = "__root__"  # the file of parameters that the model holds itself
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint cannot be written or read; the message says what is wrong and what to do."""
+
+
+class BestModel:
+    """Keep a copy of the parameters of the epoch that scored best on the validation set.
+
+    Parameters
+    ----------
+    monitor : str
+        "val_loss", where less is better, or "val_accuracy", where more is. Of equal scores the
+        earliest counts.
+
+    Attributes
+    ----------
+    row : dict or None
+        The history's row of the best epoch; None before the first.
+
+    Raises
+    ------
+    ValueError
+        If `monitor` is neither.
+    """
+
+    def __init__(self, monitor: str = "val_loss"):
+        if monitor not in ("val_loss", "val_accuracy"):
+            raise ValueError(f"monitor must be 'val_loss' or 'val_accuracy', got {monitor!r}")
+        self.monitor = monitor
+        self.row: dict | None = None
+        self._state: dict[str, Tensor] = {}
+
+    def update(self, model: nn.Module, row: Mapping[str, float]) -> bool:
+        """Copy the parameters of `model` if `row` scores better than all before; say whether."""
+        if self.row is not None:
+            gain = row[self.monitor] - self.row[self.monitor]
+            better = gain < 0 if self.monitor == "val_loss" else gain > 0
+            if not better:
+                return False
+        self._state = {name: value.clone() for name, value in model.state_dict().items()}
+        self.row = dict(row)
+        return True
+
+    def restore(self, model: nn.Module) -> None:
+        """Give `model` the parameters that were kept.
+
+        Raises
+        ------
+        RuntimeError
+            If nothing was kept yet.
+        """
+        if self.row is None:
+            raise RuntimeError("no parameters were kept yet: call update first")
+        model.load_state_dict(self._state)
+
+
+def save_layers(model: nn.Module, folder: str | os.PathLike) -> None:
+    """Write the parameters and buffers of each layer to `<folder>/<layer's name>.pt`.
+
+    The folder appears whole: the files are written beside it, then renamed. An earlier
+    checkpoint of that name is replaced; if the process is killed between the two renames, it is
+    still there as `<folder>.previous`, from which `load_layers` then reads.
+
+    Raises
+    ------
+    CheckpointError
+        If `folder` holds anything but a checkpoint, or cannot be written. What was there stays.
+    """
+    folder = Path(folder)
+    for earlier in (folder, _previous(folder)):
+        if earlier.exists():
+            _refuse_strangers(earlier)
+    staging = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+        for layer, parameters in _layers(model).items():
+            _write(staging / f"{layer}{SUFFIX}", parameters)
+        _put_in_place(staging, folder)
+    except (OSError, RuntimeError) as error:  # torch.save turns a full disk into a RuntimeError
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise CheckpointError(
+            f"cannot write {folder}: {reason}. Free space there or choose another folder."
+        ) from error
+    finally:
+        if staging is not None:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def load_layers(model: nn.Module, folder: str | os.PathLike) -> None:
+    """Read what `save_layers` wrote into a model of the same layers, on the model's device.
+
+    Raises
+    ------
+    CheckpointError
+        If a file is missing, foreign, damaged or holds anything but tensors, or if a name, shape
+        or dtype is not the model's. The model is then as it was before.
+    """
+    folder = Path(folder)
+    if not folder.exists() and _previous(folder).exists():
+        folder = _previous(folder)
+    if not folder.is_dir():
+        raise CheckpointError(f"there is no checkpoint {folder}: write one with save_layers")
+    expected = _layers(model)
+    _check_names(
+        "files",
+        {path.name for path in folder.iterdir()},
+        {f"{layer}{SUFFIX}" for layer in expected},
+        folder,
+    )
+    state = {}
+    for layer, parameters in expected.items():
+        path = folder / f"{layer}{SUFFIX}"
+        found = _read(path)
+        _check_names("parameters", set(found), set(parameters), path)
+        for name, value in parameters.items():
+            _check_tensor(found[name], value, f"{path}: {name}")
+            state[name if layer == ROOT_LAYER else f"{layer}.{name}"] = found[name]
+    model.load_state_dict(state)
+
+
+def _layers(model: nn.Module) -> dict[str, dict[str, Tensor]]:
+    """Return what each layer holds itself, by the layer's name and the parameter's."""
+    layers: dict[str, dict[str, Tensor]] = {}
+    for name, value in model.state_dict().items():
+        layer, _, parameter = name.rpartition(".")
+        layers.setdefault(layer or ROOT_LAYER, {})[parameter] = value
+    return layers
+
+
+def _write(path: Path, parameters: Mapping[str, Tensor]) -> None:
+    """Write tensors to a file, on the CPU and without the rest of the storage they may view."""
+    with path.open("wb") as file:
+        torch.save({name: value.cpu().clone() for name, value in parameters.items()}, file)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _put_in_place(staging: Path, folder: Path) -> None:
+    """Rename `staging` to `folder`; a checkpoint of that name steps aside first."""
+    previous = _previous(folder)
+    if folder.exists():
+        shutil.rmtree(previous, ignore_errors=True)
+        folder.rename(previous)
+    try:
+        staging.rename(folder)
+    except BaseException:
+        if previous.exists():
+            previous.rename(folder)
+        raise
+    shutil.rmtree(previous, ignore_errors=True)
+
+
+def _previous(folder: Path) -> Path:
+    """Return where a checkpoint steps aside while its successor is put in place."""
+    return folder.with_name(f"{folder.name}.previous")
+
+
+def _refuse_strangers(folder: Path) -> None:
+    """Refuse to replace what is not a checkpoint."""
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder} is not a folder: remove it or choose another name")
+    strangers = sorted(p.name for p in folder.iterdir() if p.suffix != SUFFIX or not p.is_file())
+    if strangers:
+        raise CheckpointError(
+            f"{folder} holds more than a checkpoint ({', '.join(strangers)}) and would be lost: "
+            "choose another folder"
+        )
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """Read a file that may hold anything; nothing in it is executed."""
+    if not path.is_file():  # a pipe would wait for ever
+        raise CheckpointError(f"{path} is not a file")
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error
+    except Exception as error:  # a foreign file can raise anything
+        raise CheckpointError(
+            f"{path} is damaged, or no file of parameters: nothing in it was run. Save the "
+            "model again with save_layers."
+        ) from error
+    is_dict = isinstance(found, dict)
+    if not is_dict or not all(isinstance(value, Tensor) for value in found.values()):
+        raise CheckpointError(f"{path} does not hold the parameters of a layer by name")
+    return found
+
+
+def _check_names(what: str, found: set[str], expected: set[str], where: Path) -> None:
+    """Refuse missing and foreign names."""
+    problems = []
+    if expected - found:
+        problems.append(f"missing {', '.join(sorted(expected - found))}")
+    if found - expected:
+        problems.append(f"not of this model {', '.join(sorted(map(str, found - expected)))}")
+    if problems:
+        raise CheckpointError(f"{where} does not fit the model, {what}: {'; '.join(problems)}")
+
+
+def _check_tensor(found: Tensor, expected: Tensor, where: str) -> None:
+    """Refuse what could not be copied as it is."""
+    if found.is_meta or found.layout != expected.layout:
+        raise CheckpointError(f"{where} holds no plain tensor")
+    for what, has, wants in (
+        ("shape", tuple(found.shape), tuple(expected.shape)),
+        ("dtype", found.dtype, expected.dtype),
+    ):
+        if has != wants:
+            raise CheckpointError(f"{where} has {what} {has}, the model wants {wants}")

@@ -1,0 +1,310 @@
+import contextlib
+import errno
+import os
+import pickle
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import torch
+from torch import nn
+
+from labsupport.checkpoints import BestModel, CheckpointError, load_layers, save_layers
+
+
+def make_model(value=0.0, *, hidden_features=3):
+    """Two layers whose parameters all equal `value`."""
+    model = nn.Sequential(
+        nn.Linear(2, hidden_features), nn.Sigmoid(), nn.Linear(hidden_features, 1)
+    )
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(value)
+    return model
+
+
+def value_of(model):
+    """Return the one number that all parameters equal; fail if they don't."""
+    values = torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+    assert (values == values[0]).all()
+    return values[0].item()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A checkpoint of a model whose parameters are all 1, in a folder with nothing else."""
+    save_layers(make_model(1.0), tmp_path / "moons")
+    return tmp_path / "moons"
+
+
+def refuse_to_load(folder, message, model=None):
+    """Check the error, and that the model in memory is what it was."""
+    model = make_model(7.0) if model is None else model
+    before = value_of(model)
+    with pytest.raises(CheckpointError, match=message):
+        load_layers(model, folder)
+    assert value_of(model) == before
+
+
+def test_best_model_keeps_the_lowest_loss():
+    best, model = BestModel("val_loss"), make_model()
+    for value, val_loss in ((1.0, 0.5), (2.0, 0.3), (3.0, 0.4)):
+        model.load_state_dict(make_model(value).state_dict())
+        assert best.update(model, {"val_loss": val_loss}) == (value < 3)
+    best.restore(model)
+    assert value_of(model) == 2
+    assert best.row == {"val_loss": 0.3}
+
+
+def test_best_model_keeps_the_first_of_the_highest_accuracies():
+    best, model = BestModel("val_accuracy"), make_model()
+    for value, val_accuracy in ((1.0, 0.5), (2.0, 0.75), (3.0, 0.75), (4.0, 0.25)):
+        best.update(make_model(value), {"val_accuracy": val_accuracy})
+    best.restore(model)
+    assert value_of(model) == 2
+
+
+def test_best_model_refuses_an_unknown_score():
+    with pytest.raises(ValueError, match="'val_loss' or 'val_accuracy', got 'loss'"):
+        BestModel("loss")
+
+
+def test_best_model_has_nothing_to_restore_before_the_first_epoch():
+    with pytest.raises(RuntimeError, match="no parameters were kept yet"):
+        BestModel().restore(make_model())
+
+
+def test_layers_have_a_file_each_and_come_back_bit_for_bit(tmp_path):
+    model = make_model()
+    torch.manual_seed(0)
+    for parameter in model.parameters():
+        nn.init.normal_(parameter)
+    save_layers(model, tmp_path / "deep" / "moons")
+    assert sorted(p.name for p in (tmp_path / "deep" / "moons").iterdir()) == ["0.pt", "2.pt"]
+    assert [p.name for p in (tmp_path / "deep").iterdir()] == ["moons"]
+    other = make_model(5.0)
+    load_layers(other, tmp_path / "deep" / "moons")
+    for saved, loaded in zip(model.parameters(), other.parameters(), strict=True):
+        assert torch.equal(saved, loaded)
+
+
+class Nested(nn.Module):
+    """Parameters of its own, a buffer, and layers two levels down."""
+
+    def __init__(self, value):
+        super().__init__()
+        self.scale = nn.Parameter(torch.full((2,), value))
+        self.block = nn.Sequential(nn.BatchNorm1d(2), nn.Linear(2, 2))
+        self.block[0].running_mean.fill_(value)
+
+
+def test_layers_with_buffers_nesting_and_own_parameters_come_back(tmp_path):
+    save_layers(Nested(3.0), tmp_path / "nested")
+    names = sorted(p.name for p in (tmp_path / "nested").iterdir())
+    assert names == ["__root__.pt", "block.0.pt", "block.1.pt"]
+    other = Nested(0.0)
+    load_layers(other, tmp_path / "nested")
+    assert other.scale.tolist() == [3.0, 3.0]
+    assert other.block[0].running_mean.tolist() == [3.0, 3.0]
+
+
+def test_a_file_holds_no_more_than_its_own_tensor(tmp_path):
+    model = nn.Linear(2, 1)
+    model.weight = nn.Parameter(torch.zeros(1000, 1000)[:1, :2])
+    save_layers(model, tmp_path / "small")
+    assert (tmp_path / "small" / "__root__.pt").stat().st_size < 5000
+
+
+def test_saving_again_replaces_the_checkpoint(folder):
+    save_layers(make_model(2.0), folder)
+    model = make_model()
+    load_layers(model, folder)
+    assert value_of(model) == 2
+    assert [p.name for p in folder.parent.iterdir()] == ["moons"]
+
+
+def test_saving_forgets_layers_that_the_new_model_does_not_have(folder):
+    save_layers(nn.Linear(1, 1), folder)
+    assert [p.name for p in folder.iterdir()] == ["__root__.pt"]
+
+
+@pytest.mark.parametrize("num_kept", [0, 1, 100, -1])
+def test_a_truncated_file_is_named(folder, num_kept):
+    path = folder / "2.pt"
+    path.write_bytes(path.read_bytes()[:num_kept])
+    refuse_to_load(folder, r"2\.pt is damaged, or no file of parameters")
+
+
+@pytest.mark.parametrize("content", [b"not a checkpoint\n", b"PK\x03\x04", b"\x80\x04N.", b"a,b\n"])
+def test_a_foreign_file_is_named(folder, content):
+    (folder / "0.pt").write_bytes(content)
+    refuse_to_load(folder, r"0\.pt (is damaged|does not hold the parameters)")
+
+
+class Malicious:
+    """A pickle that makes a folder when it is read without care."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (os.mkdir, (self.path,))
+
+
+@pytest.mark.parametrize(
+    "write", [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value))]
+)
+def test_a_malicious_file_is_not_executed(folder, write):
+    victim = folder.parent / "victim"
+    write({"weight": Malicious(str(victim))}, folder / "0.pt")
+    refuse_to_load(folder, r"0\.pt is damaged, or no file of parameters: nothing in it was run")
+    assert not victim.exists()
+    with contextlib.suppress(RuntimeError):
+        torch.load(folder / "0.pt", weights_only=False)
+    assert victim.exists()  # the trap itself works
+
+
+@pytest.mark.parametrize("content", [torch.zeros(3, 2), {"weight": 1.0, "bias": 2.0}, ["weight"]])
+def test_a_file_without_named_tensors_is_refused(folder, content):
+    torch.save(content, folder / "0.pt")
+    refuse_to_load(folder, r"0\.pt does not hold the parameters of a layer by name")
+
+
+def test_a_missing_layer_is_named(folder):
+    (folder / "2.pt").unlink()
+    refuse_to_load(folder, r"moons does not fit the model, files: missing 2\.pt")
+
+
+def test_a_stranger_in_the_folder_is_named(folder):
+    (folder / "notes.txt").write_text("hello")
+    refuse_to_load(folder, r"files: not of this model notes\.txt")
+
+
+def test_a_pipe_in_place_of_a_layer_does_not_hang(folder):
+    (folder / "2.pt").unlink()
+    os.mkfifo(folder / "2.pt")
+    refuse_to_load(folder, r"2\.pt is not a file")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"weight": torch.zeros(3, 2)}, r"0\.pt does not fit the model, parameters: missing bias"),
+        (
+            {"weight": torch.zeros(3, 2), "bias": torch.zeros(3), "scale": torch.zeros(1)},
+            r"parameters: not of this model scale",
+        ),
+        (
+            {"weight": torch.zeros(2, 3), "bias": torch.zeros(3)},
+            r"weight has shape \(2, 3\), the model wants \(3, 2\)",
+        ),
+        (
+            {"weight": torch.zeros(3, 2).double(), "bias": torch.zeros(3)},
+            r"weight has dtype torch.float64, the model wants torch.float32",
+        ),
+        (
+            {"weight": torch.zeros(3, 2).to_sparse(), "bias": torch.zeros(3)},
+            r"weight holds no plain tensor|0\.pt is damaged",  # torch warns of sparse ones
+        ),
+        (
+            {"weight": torch.zeros(3, 2, device="meta"), "bias": torch.zeros(3)},
+            r"weight holds no plain tensor",
+        ),
+    ],
+)
+def test_parameters_of_another_model_are_named(folder, parameters, message):
+    torch.save(parameters, folder / "0.pt")
+    refuse_to_load(folder, message)
+
+
+def test_a_fault_in_the_last_layer_leaves_the_first_as_it_was(folder):
+    refuse_to_load(folder, r"0\.pt: weight has shape", make_model(7.0, hidden_features=4))
+    torch.save({"weight": torch.zeros(1, 3), "bias": torch.zeros(2)}, folder / "2.pt")
+    refuse_to_load(folder, r"2\.pt: bias has shape \(2,\), the model wants \(1,\)")
+
+
+def test_a_checkpoint_that_is_not_there_says_how_to_make_one(tmp_path):
+    refuse_to_load(tmp_path / "none", "there is no checkpoint .*none: write one with save_layers")
+
+
+@pytest.mark.parametrize("stranger", ["notes.txt", "subfolder.pt"])
+def test_saving_never_replaces_what_is_not_a_checkpoint(folder, stranger):
+    if stranger.endswith(".txt"):
+        (folder / stranger).write_text("hello")
+    else:
+        (folder / stranger).mkdir()
+    with pytest.raises(CheckpointError, match=f"holds more than a checkpoint \\({stranger}\\)"):
+        save_layers(make_model(2.0), folder)
+    assert (folder / stranger).exists()
+    assert len(list(folder.iterdir())) == 3
+
+
+def test_saving_never_replaces_a_file(tmp_path):
+    (tmp_path / "moons").write_text("hello")
+    with pytest.raises(CheckpointError, match="moons is not a folder: remove it"):
+        save_layers(make_model(), tmp_path / "moons")
+    assert (tmp_path / "moons").read_text() == "hello"
+
+
+def test_saving_spares_a_foreign_folder_where_a_checkpoint_would_step_aside(folder):
+    aside = folder.with_name("moons.previous")
+    aside.mkdir()
+    (aside / "notes.txt").write_text("hello")
+    with pytest.raises(CheckpointError, match=r"moons\.previous holds more than a checkpoint"):
+        save_layers(make_model(2.0), folder)
+    assert (aside / "notes.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "expected", "message"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), CheckpointError, "No space left"),
+        (RuntimeError("PytorchStreamWriter failed"), CheckpointError, "PytorchStreamWriter"),
+        (KeyboardInterrupt("by the reader"), KeyboardInterrupt, "by the reader"),
+    ],
+)
+def test_a_save_that_fails_leaves_the_old_checkpoint(folder, monkeypatch, error, expected, message):
+    save = torch.save
+    calls = []
+
+    def fail_at_the_second_file(value, file):
+        calls.append(value)
+        if len(calls) == 2:
+            raise error
+        save(value, file)
+
+    monkeypatch.setattr(torch, "save", fail_at_the_second_file)
+    with pytest.raises(expected, match=message):
+        save_layers(make_model(2.0), folder)
+    model = make_model()
+    load_layers(model, folder)
+    assert value_of(model) == 1
+    assert [p.name for p in folder.parent.iterdir()] == ["moons"]
+
+
+@pytest.mark.parametrize("rename_number", [1, 2])
+def test_a_save_killed_while_it_renames_loses_nothing(folder, rename_number):
+    script = f"""
+        import os, pathlib
+        from labsupport.checkpoints import save_layers
+        from torch import nn
+        rename, calls = pathlib.Path.rename, []
+        def die(path, target):
+            calls.append(path)
+            if len(calls) == {rename_number}:
+                os._exit(9)
+            return rename(path, target)
+        pathlib.Path.rename = die
+        save_layers(nn.Linear(1, 1), {str(folder)!r})
+    """
+    killed = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False)
+    assert killed.returncode == 9
+    assert folder.exists() == (rename_number == 1)
+    model = make_model()
+    load_layers(model, folder)
+    assert value_of(model) == 1
+    save_layers(make_model(3.0), folder)
+    load_layers(model, folder)
+    assert value_of(model) == 3
+    assert not folder.with_name("moons.previous").exists()
