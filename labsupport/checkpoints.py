@@ -5,6 +5,7 @@ not at all, and read without trust: a file can hold nothing but tensors, and not
 model before every name, shape and dtype has been held against it.
 """
 
+import io
 import os
 import shutil
 import tempfile
@@ -12,11 +13,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from filelock import FileLock
 from torch import Tensor, nn
 
 __all__ = ["BestModel", "CheckpointError", "load_layers", "save_layers"]
 
 SUFFIX = ".pt"
+NUM_TRIES = 20  # to read a checkpoint that is being replaced
 ROOT_LAYER = "__root__"  # the file of parameters that the model holds itself
 
 
@@ -80,7 +83,8 @@ def save_layers(model: nn.Module, folder: str | os.PathLike) -> None:
 
     The folder appears whole: the files are written beside it, then renamed. An earlier
     checkpoint of that name is replaced; if the process is killed between the two renames, it is
-    still there as `<folder>.previous`, from which `load_layers` then reads.
+    still there as `<folder>.previous`, from which `load_layers` then reads. Processes that write
+    to one folder take turns.
 
     Raises
     ------
@@ -88,24 +92,15 @@ def save_layers(model: nn.Module, folder: str | os.PathLike) -> None:
         If `folder` holds anything but a checkpoint, or cannot be written. What was there stays.
     """
     folder = Path(folder)
-    for earlier in (folder, _previous(folder)):
-        if earlier.exists():
-            _refuse_strangers(earlier)
-    staging = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
-        for layer, parameters in _layers(model).items():
-            _write(staging / f"{layer}{SUFFIX}", parameters)
-        _put_in_place(staging, folder)
-    except (OSError, RuntimeError) as error:  # torch.save turns a full disk into a RuntimeError
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        with FileLock(folder.with_name(f".{folder.name}.lock")):
+            _replace(folder, _layers(model))
+    except OSError as error:
         raise CheckpointError(
-            f"cannot write {folder}: {reason}. Free space there or choose another folder."
+            f"cannot write {folder}: {error.strerror or error}. Free space there or choose "
+            "another folder."
         ) from error
-    finally:
-        if staging is not None:
-            shutil.rmtree(staging, ignore_errors=True)
 
 
 def load_layers(model: nn.Module, folder: str | os.PathLike) -> None:
@@ -118,26 +113,19 @@ def load_layers(model: nn.Module, folder: str | os.PathLike) -> None:
         or dtype is not the model's. The model is then as it was before.
     """
     folder = Path(folder)
-    if not folder.exists() and _previous(folder).exists():
-        folder = _previous(folder)
-    if not folder.is_dir():
-        raise CheckpointError(f"there is no checkpoint {folder}: write one with save_layers")
-    expected = _layers(model)
-    _check_names(
-        "files",
-        {path.name for path in folder.iterdir()},
-        {f"{layer}{SUFFIX}" for layer in expected},
-        folder,
-    )
-    state = {}
-    for layer, parameters in expected.items():
-        path = folder / f"{layer}{SUFFIX}"
-        found = _read(path)
-        _check_names("parameters", set(found), set(parameters), path)
-        for name, value in parameters.items():
-            _check_tensor(found[name], value, f"{path}: {name}")
-            state[name if layer == ROOT_LAYER else f"{layer}.{name}"] = found[name]
-    model.load_state_dict(state)
+    for _ in range(NUM_TRIES):
+        place = _find(folder)
+        before = _identity(place)
+        try:
+            state = _read_layers(_layers(model), place)
+        except CheckpointError:
+            if _identity(place) == before:
+                raise
+            continue
+        if _identity(place) == before:
+            model.load_state_dict(state)
+            return
+    raise CheckpointError(f"{folder} was replaced while it was read: try again")
 
 
 def _layers(model: nn.Module) -> dict[str, dict[str, Tensor]]:
@@ -149,10 +137,28 @@ def _layers(model: nn.Module) -> dict[str, dict[str, Tensor]]:
     return layers
 
 
+def _replace(folder: Path, layers: Mapping[str, Mapping[str, Tensor]]) -> None:
+    """Write a checkpoint beside `folder`, then put it in its place."""
+    for earlier in (folder, _previous(folder)):
+        if earlier.exists():
+            _refuse_strangers(earlier)
+    for leftover in folder.parent.glob(f".{folder.name}-*"):  # of a process that was killed
+        shutil.rmtree(leftover)
+    staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    try:
+        for layer, parameters in layers.items():
+            _write(staging / f"{layer}{SUFFIX}", parameters)
+        _put_in_place(staging, folder)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
 def _write(path: Path, parameters: Mapping[str, Tensor]) -> None:
     """Write tensors to a file, on the CPU and without the rest of the storage they may view."""
+    content = io.BytesIO()  # torch.save into a file words a full disk badly
+    torch.save({name: value.cpu().clone() for name, value in parameters.items()}, content)
     with path.open("wb") as file:
-        torch.save({name: value.cpu().clone() for name, value in parameters.items()}, file)
+        file.write(content.getbuffer())
         file.flush()
         os.fsync(file.fileno())
 
@@ -170,6 +176,41 @@ def _put_in_place(staging: Path, folder: Path) -> None:
             previous.rename(folder)
         raise
     shutil.rmtree(previous, ignore_errors=True)
+
+
+def _find(folder: Path) -> Path:
+    """Return where the checkpoint is: at its place, or aside if a save was killed."""
+    for place in (folder, _previous(folder), folder):  # it may step aside just now
+        if place.is_dir():
+            return place
+    raise CheckpointError(f"there is no checkpoint {folder}: write one with save_layers")
+
+
+def _identity(folder: Path) -> tuple[int, ...]:
+    """Tell one folder from another that takes its name."""
+    try:
+        status = folder.stat()
+    except FileNotFoundError:
+        return ()
+    return status.st_ino, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _read_layers(expected: Mapping[str, Mapping[str, Tensor]], folder: Path) -> dict[str, Tensor]:
+    """Return the state dict of a checkpoint, every name, shape and dtype as expected."""
+    try:
+        names = {path.name for path in folder.iterdir()}
+    except OSError as error:
+        raise CheckpointError(f"cannot read {folder}: {error.strerror or error}") from error
+    _check_names("files", names, {f"{layer}{SUFFIX}" for layer in expected}, folder)
+    state = {}
+    for layer, parameters in expected.items():
+        path = folder / f"{layer}{SUFFIX}"
+        found = _read(path)
+        _check_names("parameters", set(found), set(parameters), path)
+        for name, value in parameters.items():
+            _check_tensor(found[name], value, f"{path}: {name}")
+            state[name if layer == ROOT_LAYER else f"{layer}.{name}"] = found[name]
+    return state
 
 
 def _previous(folder: Path) -> Path:
