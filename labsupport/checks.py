@@ -1,6 +1,11 @@
 """Assert that an error is small, and say so in a way that holds on every device."""
 
-__all__ = ["below"]
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+__all__ = ["below", "gradcheck_by_hand"]
 
 
 def below(error: float, bound: float) -> str:
@@ -29,3 +34,42 @@ def below(error: float, bound: float) -> str:
     error = float(error)
     assert 0 <= error < bound, f"the error is {error:.3g}, not below {bound:.0e}"
     return f"below {bound:.0e}"
+
+
+def gradcheck_by_hand(make_operator: Callable, *inputs: Tensor) -> bool:
+    """Tell whether an operator's own backward agrees with differences of its forward.
+
+    Parameters
+    ----------
+    make_operator : callable
+        Takes the parameters and returns an operator: its `forward` takes X, its `backward` takes
+        the gradient by the output, returns that by X, and leaves those by the parameters in
+        `gradients`, in their order.
+    inputs : X, then the parameters, each a Tensor of any shape, float64
+
+    Source: `torch.autograd.gradcheck`, which is handed this backward in place of autograd's.
+    """
+    copies = [tensor.detach().clone().requires_grad_() for tensor in inputs]
+    return torch.autograd.gradcheck(
+        lambda *tensors: _ByHand.apply(make_operator, *tensors),
+        copies,
+        atol=1e-8,
+        rtol=1e-6,
+        raise_exception=False,
+    )
+
+
+class _ByHand(torch.autograd.Function):
+    """Let autograd call the backward of an operator."""
+
+    @staticmethod
+    def forward(ctx, make_operator, X, *parameters):
+        """Build the operator and run it forward."""
+        ctx.operator = make_operator(*parameters)
+        return ctx.operator.forward(X)
+
+    @staticmethod
+    def backward(ctx, grad_output):
+        """Return its gradients; `make_operator` has none."""
+        grad_input = ctx.operator.backward(grad_output)
+        return None, grad_input, *ctx.operator.gradients

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from labsupport.checks import below
+from labsupport.checks import below, gradcheck_by_hand
+from labsupport.seeding import make_generator
 
 
 def test_below_prints_the_bound():
@@ -13,3 +14,41 @@ def test_below_prints_the_bound():
 def test_below_refuses_errors_that_are_not(error):
     with pytest.raises(AssertionError, match=r"the error is .* not below 1e-14"):
         below(error, 1e-14)
+
+
+class Scaled:
+    """X times a scale, with a backward that may be wrong."""
+
+    def __init__(self, scale, *, fault=1.0):
+        self.scale, self.fault = scale, fault
+
+    def forward(self, X):
+        self.X = X
+        return X * self.scale
+
+    def backward(self, grad_output):
+        self.gradients = [(grad_output * self.X).sum()]
+        return self.fault * grad_output * self.scale
+
+
+def test_gradcheck_by_hand_passes_a_right_backward():
+    X, scale = torch.randn(3, 2, generator=make_generator(0)).double(), torch.tensor(1.5).double()
+    assert gradcheck_by_hand(Scaled, X, scale)
+    assert X.requires_grad is False
+
+
+@pytest.mark.parametrize("fault", [-1.0, 1.00001])
+def test_gradcheck_by_hand_sees_a_wrong_gradient_by_the_input(fault):
+    X, scale = torch.randn(3, 2, generator=make_generator(0)).double(), torch.tensor(1.5).double()
+    assert not gradcheck_by_hand(lambda scale: Scaled(scale, fault=fault), X, scale)
+
+
+def test_gradcheck_by_hand_sees_a_wrong_gradient_by_a_parameter():
+    class Faulty(Scaled):
+        def backward(self, grad_output):
+            grad_input = super().backward(grad_output)
+            self.gradients = [2 * self.gradients[0]]
+            return grad_input
+
+    X, scale = torch.randn(3, 2, generator=make_generator(0)).double(), torch.tensor(1.5).double()
+    assert not gradcheck_by_hand(Faulty, X, scale)

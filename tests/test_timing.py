@@ -58,13 +58,24 @@ def test_measure_divides_by_the_calls_of_a_lap(clock):
 
 
 def test_measure_gives_quartiles_of_laps(clock):
-    lap_lengths = iter([9.0, 9.0, 1.0, 2.0, 3.0, 4.0, 5.0])  # two calls warm up
+    lap_lengths = iter([9.0, 9.0, 9.0, 9.0, 1.0, 2.0, 3.0, 4.0, 5.0])  # four calls warm up
 
     def function():
         clock.now += next(lap_lengths)
 
     measured = measure(function, num_repeats=5)
     assert (measured.q1_s, measured.median_s, measured.q3_s) == (2.0, 3.0, 4.0)
+
+
+def test_measure_takes_a_stall_for_no_long_lap(clock):
+    calls = []
+
+    def function():
+        calls.append(None)
+        clock.now += 0.5 if len(calls) == 2 else 1e-6  # the machine stalls in the first lap
+
+    measure(function, num_repeats=3)
+    assert len(calls) > 3 * 1000
 
 
 def test_measure_sees_real_time():
