@@ -9,6 +9,7 @@ import io
 import os
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -235,6 +236,9 @@ def _read(path: Path) -> dict[str, Tensor]:
     if not path.is_file():  # a pipe would wait for ever
         raise CheckpointError(f"{path} is not a file")
     try:
+        with zipfile.ZipFile(path) as archive:  # torch.load does not look at the check sums
+            if archive.testzip() is not None:
+                raise zipfile.BadZipFile("a check sum is wrong")
         found = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror or error}") from error

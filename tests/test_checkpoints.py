@@ -141,6 +141,14 @@ def test_a_truncated_file_is_named(folder, num_kept):
     refuse_to_load(folder, r"2\.pt is damaged, or no file of parameters")
 
 
+def test_a_file_with_a_turned_bit_is_named(folder):
+    content = bytearray((folder / "0.pt").read_bytes())
+    place = content.find(torch.ones(6).numpy().tobytes())
+    content[place + 3] ^= 0b0100_0000
+    (folder / "0.pt").write_bytes(content)
+    refuse_to_load(folder, r"0\.pt is damaged")
+
+
 @pytest.mark.parametrize("content", [b"not a checkpoint\n", b"PK\x03\x04", b"\x80\x04N.", b"a,b\n"])
 def test_a_foreign_file_is_named(folder, content):
     (folder / "0.pt").write_bytes(content)
