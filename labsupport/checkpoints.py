@@ -5,10 +5,10 @@ not at all, and read without trust: a file can hold nothing but tensors, and not
 model before every name, shape and dtype has been held against it.
 """
 
+import contextlib
 import io
 import os
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +20,6 @@ from torch import Tensor, nn
 __all__ = ["BestModel", "CheckpointError", "load_layers", "save_layers"]
 
 SUFFIX = ".pt"
-NUM_TRIES = 20  # to read a checkpoint that is being replaced
 ROOT_LAYER = "__root__"  # the file of parameters that the model holds itself
 
 
@@ -84,18 +83,19 @@ def save_layers(model: nn.Module, folder: str | os.PathLike) -> None:
 
     The folder appears whole: the files are written beside it, then renamed. An earlier
     checkpoint of that name is replaced; if the process is killed between the two renames, it is
-    still there as `<folder>.previous`, from which `load_layers` then reads. Processes that write
-    to one folder take turns.
+    still there as `<folder>.previous`, from which `load_layers` then reads. Processes that share a
+    folder take turns.
 
     Raises
     ------
     CheckpointError
-        If `folder` holds anything but a checkpoint, or cannot be written. What was there stays.
+        If `folder` holds anything but a checkpoint of the same layers, or cannot be written. What
+        was there stays.
     """
     folder = Path(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f".{folder.name}.lock")):
+        with _lock(folder):
             _replace(folder, _layers(model))
     except OSError as error:
         raise CheckpointError(
@@ -114,19 +114,20 @@ def load_layers(model: nn.Module, folder: str | os.PathLike) -> None:
         or dtype is not the model's. The model is then as it was before.
     """
     folder = Path(folder)
-    for _ in range(NUM_TRIES):
-        place = _find(folder)
-        before = _identity(place)
-        try:
-            state = _read_layers(_layers(model), place)
-        except CheckpointError:
-            if _identity(place) == before:
-                raise
-            continue
-        if _identity(place) == before:
-            model.load_state_dict(state)
-            return
-    raise CheckpointError(f"{folder} was replaced while it was read: try again")
+    _find(folder)
+    lock = _lock(folder)
+    with contextlib.suppress(OSError):  # where no lock can be written, nobody writes
+        lock.acquire()
+    try:
+        state = _read_layers(_layers(model), _find(folder))
+    finally:
+        lock.release()
+    model.load_state_dict(state)
+
+
+def _lock(folder: Path) -> FileLock:
+    """Return the lock of all processes that share a checkpoint."""
+    return FileLock(folder.with_name(f".{folder.name}.lock"))
 
 
 def _layers(model: nn.Module) -> dict[str, dict[str, Tensor]]:
@@ -139,13 +140,13 @@ def _layers(model: nn.Module) -> dict[str, dict[str, Tensor]]:
 
 
 def _replace(folder: Path, layers: Mapping[str, Mapping[str, Tensor]]) -> None:
-    """Write a checkpoint beside `folder`, then put it in its place."""
-    for earlier in (folder, _previous(folder)):
+    """Write a checkpoint beside `folder`, then put it in its place; the caller holds the lock."""
+    staging = folder.with_name(f".{folder.name}.staging")
+    for earlier in (folder, _previous(folder), staging):
         if earlier.exists():
-            _refuse_strangers(earlier)
-    for leftover in folder.parent.glob(f".{folder.name}-*"):  # of a process that was killed
-        shutil.rmtree(leftover)
-    staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+            _refuse_strangers(earlier, {f"{layer}{SUFFIX}" for layer in layers})
+    shutil.rmtree(staging, ignore_errors=True)  # of a process that was killed
+    staging.mkdir()
     try:
         for layer, parameters in layers.items():
             _write(staging / f"{layer}{SUFFIX}", parameters)
@@ -181,19 +182,10 @@ def _put_in_place(staging: Path, folder: Path) -> None:
 
 def _find(folder: Path) -> Path:
     """Return where the checkpoint is: at its place, or aside if a save was killed."""
-    for place in (folder, _previous(folder), folder):  # it may step aside just now
+    for place in (folder, _previous(folder), folder):  # it may be put in place just now
         if place.is_dir():
             return place
     raise CheckpointError(f"there is no checkpoint {folder}: write one with save_layers")
-
-
-def _identity(folder: Path) -> tuple[int, ...]:
-    """Tell one folder from another that takes its name."""
-    try:
-        status = folder.stat()
-    except FileNotFoundError:
-        return ()
-    return status.st_ino, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _read_layers(expected: Mapping[str, Mapping[str, Tensor]], folder: Path) -> dict[str, Tensor]:
@@ -219,15 +211,17 @@ def _previous(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.previous")
 
 
-def _refuse_strangers(folder: Path) -> None:
-    """Refuse to replace what is not a checkpoint."""
+def _refuse_strangers(folder: Path, names: set[str]) -> None:
+    """Refuse to replace what is not a checkpoint of the same layers."""
     if not folder.is_dir():
         raise CheckpointError(f"{folder} is not a folder: remove it or choose another name")
-    strangers = sorted(p.name for p in folder.iterdir() if p.suffix != SUFFIX or not p.is_file())
+    strangers = {path.name for path in folder.iterdir() if not path.is_file()}
+    strangers |= {path.name for path in folder.iterdir()} - names
     if strangers:
         raise CheckpointError(
-            f"{folder} holds more than a checkpoint ({', '.join(strangers)}) and would be lost: "
-            "choose another folder"
+            f"{folder} holds more than a checkpoint of this model "
+            f"({', '.join(sorted(strangers))}), which would be lost: remove it or choose another "
+            "folder"
         )
 
 

@@ -8,6 +8,7 @@ import textwrap
 
 import pytest
 import torch
+from filelock import FileLock
 from torch import nn
 
 from labsupport.checkpoints import BestModel, CheckpointError, load_layers, save_layers
@@ -129,9 +130,20 @@ def test_saving_again_replaces_the_checkpoint(folder):
     assert visible(folder.parent) == ["moons"]
 
 
-def test_saving_forgets_layers_that_the_new_model_does_not_have(folder):
-    save_layers(nn.Linear(1, 1), folder)
-    assert [p.name for p in folder.iterdir()] == ["__root__.pt"]
+def test_saving_never_replaces_the_checkpoint_of_another_model(folder):
+    with pytest.raises(
+        CheckpointError, match=r"more than a checkpoint of this model \(0\.pt, 2\.pt\)"
+    ):
+        save_layers(nn.Linear(1, 1), folder)
+    assert sorted(p.name for p in folder.iterdir()) == ["0.pt", "2.pt"]
+
+
+def test_saving_spares_folders_whose_names_begin_alike(folder):
+    alike = folder.with_name(".moons-large")
+    alike.mkdir()
+    (alike / "0.pt").write_text("not ours")
+    save_layers(make_model(2.0), folder)
+    assert (alike / "0.pt").read_text() == "not ours"
 
 
 @pytest.mark.parametrize("num_kept", [0, 1, 100, -1])
@@ -247,7 +259,9 @@ def test_saving_never_replaces_what_is_not_a_checkpoint(folder, stranger):
         (folder / stranger).write_text("hello")
     else:
         (folder / stranger).mkdir()
-    with pytest.raises(CheckpointError, match=f"holds more than a checkpoint \\({stranger}\\)"):
+    with pytest.raises(
+        CheckpointError, match=f"more than a checkpoint of this model \\({stranger}\\)"
+    ):
         save_layers(make_model(2.0), folder)
     assert (folder / stranger).exists()
     assert len(list(folder.iterdir())) == 3
@@ -306,7 +320,7 @@ def test_a_save_killed_while_it_renames_loses_nothing(folder, rename_number):
                 os._exit(9)
             return rename(path, target)
         pathlib.Path.rename = die
-        save_layers(nn.Linear(1, 1), {str(folder)!r})
+        save_layers(nn.Sequential(nn.Linear(1, 1), nn.Sigmoid(), nn.Linear(1, 1)), {str(folder)!r})
     """
     killed = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False)
     assert killed.returncode == 9
@@ -318,6 +332,16 @@ def test_a_save_killed_while_it_renames_loses_nothing(folder, rename_number):
     load_layers(model, folder)
     assert value_of(model) == 3
     assert not folder.with_name("moons.previous").exists()
+
+
+def test_a_checkpoint_is_read_where_no_lock_can_be_written(folder, monkeypatch):
+    def refuse(lock):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    model = make_model()
+    load_layers(model, folder)
+    assert value_of(model) == 1
 
 
 BUSY = """
