@@ -127,7 +127,14 @@ async def _run_all(project: Project, stage: Path, runs: Sequence[Run], num_jobs:
             await _run_one(project, stage, run, bar)
 
     with bar:
-        await asyncio.gather(*map(run_in_slot, runs))
+        tasks = [asyncio.create_task(run_in_slot(run)) for run in runs]
+        try:
+            await asyncio.gather(*tasks)
+        finally:  # gather gives up with the first of them; the others still end their workers
+            for task in tasks:
+                if not task.cancelling():
+                    task.cancel()
+            await asyncio.wait(tasks)
 
 
 async def _run_one(project: Project, stage: Path, run: Run, bar: tqdm) -> None:
