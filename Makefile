@@ -1,5 +1,4 @@
-# Every target installs what it needs into .venv first; only `book`, `test`, `bench` and
-# `update` need torch.
+# Every target installs what it needs into .venv first; only `html` needs no torch.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -7,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint requirements.lock
 
 .DEFAULT_GOAL := book
-.PHONY: book html test lint bench update clean
+.PHONY: book html test lint mutate stability bench update clean
 
 book: $(VENV)/labs.installed
 	$(BIN)/labs run
@@ -24,6 +23,12 @@ test: $(VENV)/labs.installed
 lint: $(VENV)/labs.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+mutate: $(VENV)/labs.installed
+	$(BIN)/python tools/mutate.py --sample 3
+
+stability: $(VENV)/labs.installed
+	$(BIN)/python tools/stability.py
 
 bench: $(VENV)/labs.installed
 	$(BIN)/python benchmarks/softmax_regression.py

@@ -22,7 +22,7 @@ def make_generator(seed: int) -> torch.Generator:
     """
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
         raise ValueError(f"seed must be a whole number from 0 to 2**63 - 1, got {seed!r}")
-    return torch.Generator(device="cpu").manual_seed(seed)
+    return torch.Generator().manual_seed(seed)
 
 
 def make_deterministic() -> None:

@@ -1,3 +1,8 @@
+import os
+import platform
+import subprocess
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -48,11 +53,69 @@ def test_choose_device_names_the_last_gpu(two_gpus):
         choose_device("cuda:2")
 
 
-def test_describe_device_names_the_cpu():
+def test_describe_device_names_the_cpu(monkeypatch):
+    info = "processor : 0\nmodel name : A: CPU\nprocessor : 1\nmodel name : B\n"
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: info)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(5), raising=False)
     described = describe_device("cpu")
-    assert described["device"].startswith("CPU, ")
-    assert described["driver"] == described["cuda"] == ""
+    assert described == {"device": "CPU, A: CPU, 3 of 5 cores", "driver": "", "cuda": ""}
 
 
-def test_synchronize_does_nothing_on_the_cpu():
+@pytest.mark.parametrize("processor", ["a processor", ""])
+def test_describe_device_asks_elsewhere_without_cpuinfo(monkeypatch, processor):
+    def no_such_file(*_, **__):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(Path, "read_text", no_such_file)
+    monkeypatch.setattr(platform, "processor", lambda: processor)
+    monkeypatch.setattr(platform, "machine", lambda: "a machine")
+    name = processor or "a machine"
+    assert describe_device("cpu")["device"].startswith(f"CPU, {name}, ")
+
+
+def test_describe_device_names_the_machine_if_cpuinfo_does_not(monkeypatch):
+    monkeypatch.setattr(Path, "read_text", lambda *_, **__: "processor : 0\n")
+    monkeypatch.setattr(platform, "machine", lambda: "a machine")
+    assert describe_device("cpu")["device"].startswith("CPU, a machine, ")
+
+
+@pytest.fixture
+def named_gpu(monkeypatch):
+    names = {torch.device("cuda", 1): "H100"}
+    monkeypatch.setattr(torch.cuda, "get_device_name", names.__getitem__)
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+
+
+def test_describe_device_names_gpu_driver_and_cuda(named_gpu, monkeypatch):
+    asked = []
+
+    def answer(command, **options):
+        asked.append(command)
+        assert options == {"capture_output": True, "text": True, "timeout": 10, "check": True}
+        return subprocess.CompletedProcess(command, 0, stdout=" 570.1 \n570.1\n")
+
+    monkeypatch.setattr(subprocess, "run", answer)
+    described = describe_device("cuda:1")
+    assert described == {"device": "GPU, H100", "driver": "570.1", "cuda": "13.0"}
+    assert asked == [["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]]
+
+
+@pytest.mark.parametrize("answer", [FileNotFoundError(), subprocess.TimeoutExpired("x", 1), ""])
+def test_describe_device_goes_without_the_driver(named_gpu, monkeypatch, answer):
+    def run(command, **_):
+        if isinstance(answer, Exception):
+            raise answer
+        return subprocess.CompletedProcess(command, 0, stdout=answer)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert describe_device("cuda:1")["driver"] == ""
+
+
+def test_synchronize_waits_for_a_gpu_and_not_for_the_cpu(monkeypatch):
+    waited = []
+    monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
     synchronize("cpu")
+    assert waited == []
+    synchronize("cuda:1")
+    assert waited == [torch.device("cuda", 1)]

@@ -1,6 +1,10 @@
+import platform
+
 import pytest
 import torch
 
+from labsupport import lab as lab_module
+from labsupport.device import describe_device
 from labsupport.lab import start_lab
 
 
@@ -17,8 +21,42 @@ def test_start_lab_refuses_bad_parameters(seed, device):
         start_lab(seed=seed, device=device)
 
 
-def test_where_it_ran_records_what_it_shows(capsys):
+@pytest.fixture
+def shown(monkeypatch):
+    """Return the table and the metadata that a chapter's closing cell displays."""
+    found = []
+    monkeypatch.setattr(lab_module, "display", lambda *a, **k: found.append((*a, k["metadata"])))
+    monkeypatch.setattr(lab_module, "version", lambda package: f"{len(package)}.1+local")
+    monkeypatch.setattr(lab_module.time, "perf_counter", iter([10.0, 12.34]).__next__)
     start_lab(seed=3, device="cpu").where_it_ran()
-    shown = capsys.readouterr().out
-    for title in ("device", "Python", "PyTorch", "seed", "seconds"):
-        assert f"| {title}" in shown
+    return found[0]
+
+
+def test_where_it_ran_shows_versions_seed_and_time(shown):
+    table, _ = shown
+    assert table.header == ["what", "here"]
+    assert table.rows[1:] == [
+        ["Python", platform.python_version()],
+        ["PyTorch", "5.1"],
+        ["torchvision", "11.1"],
+        ["NumPy", "5.1+local"],
+        ["seed", "3"],
+        ["seconds since setup", "2.3"],
+    ]
+    assert table.rows[0] == ["device", describe_device("cpu")["device"]]
+
+
+def test_where_it_ran_records_the_environment_for_provenance(shown):
+    _, metadata = shown
+    assert metadata == {
+        "labs": {
+            "environment": {
+                "device": describe_device("cpu")["device"],
+                "driver": "",
+                "cuda": "",
+                "python": platform.python_version(),
+                "torch": "5.1",
+                "seed": "3",
+            }
+        }
+    }

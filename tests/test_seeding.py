@@ -1,16 +1,21 @@
+import os
 import random
 
 import numpy as np
 import pytest
 import torch
 
-from labsupport.seeding import make_generator, seed_everything
+from labsupport.seeding import make_deterministic, make_generator, seed_everything
 
 
 def test_make_generator_repeats_its_numbers():
     first, second = (torch.rand(5, generator=make_generator(7)) for _ in range(2))
     assert torch.equal(first, second)
     assert not torch.equal(first, torch.rand(5, generator=make_generator(8)))
+
+
+def test_make_generator_takes_the_first_and_the_last_seed():
+    assert [make_generator(seed).initial_seed() for seed in (0, 2**63 - 1)] == [0, 2**63 - 1]
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, "1", None, True, 2**63])
@@ -28,10 +33,36 @@ def test_seed_everything_seeds_the_global_generators():
     assert draws[0] == draws[1]
 
 
-def test_seed_everything_asks_for_deterministic_algorithms():
+def test_seed_everything_takes_seeds_that_numpy_does_not():
+    seed_everything(2**32 + 5)
+    drawn = np.random.rand()
+    np.random.seed(5)
+    assert drawn == np.random.rand()
+
+
+def test_make_deterministic_switches_off_what_was_on(monkeypatch):
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    torch.set_deterministic_debug_mode("default")
+    torch.utils.deterministic.fill_uninitialized_memory = True
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cudnn.allow_tf32 = True
+    make_deterministic()
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    assert torch.get_deterministic_debug_mode() == 2  # an error
+    assert not torch.utils.deterministic.fill_uninitialized_memory
+    assert not torch.backends.cudnn.benchmark
+    assert not torch.backends.cuda.matmul.allow_tf32
+    assert not torch.backends.cudnn.allow_tf32
+
+
+def test_make_deterministic_keeps_a_workspace_that_the_user_chose(monkeypatch):
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
+    make_deterministic()
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
+
+
+def test_seed_everything_makes_deterministic():
     torch.set_deterministic_debug_mode("default")
     seed_everything(0)
     assert torch.are_deterministic_algorithms_enabled()
-    assert not torch.backends.cuda.matmul.allow_tf32
-    assert not torch.backends.cudnn.allow_tf32
-    assert not torch.backends.cudnn.benchmark
