@@ -10,6 +10,7 @@ import re
 import resource
 import sys
 import threading
+import traceback
 from pathlib import Path
 
 import papermill
@@ -79,8 +80,8 @@ def execute(source: Path, target: Path, cwd: Path, parameters: dict[str, object]
     """
     try:
         papermill.execute_notebook(
-            source,
-            target,
+            _literal(source),
+            _literal(target),
             parameters=parameters or None,
             engine_name="labs",
             cwd=cwd,
@@ -88,14 +89,10 @@ def execute(source: Path, target: Path, cwd: Path, parameters: dict[str, object]
             request_save_on_cell_execute=False,  # it costs seconds: the whole file, twice a cell
         )
     except PapermillExecutionError as error:
-        last_line = f"{error.ename}: {_last_line(error.evalue)}".rstrip(": ")
-        return failure(last_line)
+        return failure(f"{error.ename}: {_last_line(error.evalue)}".rstrip(": "))
     except DeadKernelError:
         write_notebook(ReportingEngine.notebook, target)
         return failure("the kernel died: it was killed, or the machine ran out of memory")
-    except OSError as error:
-        where = error.filename or target
-        return failure(f"cannot write {where}: {error.strerror or error}. Free space there.")
     notebook = clean_execution(read_notebook(target), drop_injected=set(parameters) <= {"device"})
     for number, cell in enumerate(code_cells(notebook), start=1):
         if cell.execution_count is None:
@@ -117,10 +114,15 @@ def failure(error: str) -> dict:
     return {"error": where + error, "peak_memory_mb": peak_memory_mb()}
 
 
+def _literal(path: Path) -> str:
+    """Return a path in which papermill does not take braces for the names of parameters."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
 def _last_line(text: str) -> str:
-    """Return the last line that says something, without colour codes."""
+    """Return the last line that says something, without colour codes and the end of a long one."""
     lines = re.sub(r"\x1b\[[0-9;]*m", "", text or "").strip().splitlines()
-    return lines[-1] if lines else ""
+    return lines[-1][:500] if lines else ""
 
 
 def peak_memory_mb() -> int:
@@ -137,7 +139,15 @@ def main() -> None:
     threading.Thread(target=end_with_parent, daemon=True).start()
     papermill_engines.register("labs", ReportingEngine)
     source, target, cwd, parameters = sys.argv[1:]
-    say(outcome=execute(Path(source), Path(target), Path(cwd), json.loads(parameters)))
+    try:
+        outcome = execute(Path(source), Path(target), Path(cwd), json.loads(parameters))
+    except OSError as error:
+        where = error.filename2 or error.filename or target
+        outcome = failure(f"cannot use {where}: {error.strerror or error}. Free space there.")
+    except Exception as error:
+        traceback.print_exc()  # into the log
+        outcome = failure(f"{type(error).__name__}: {_last_line(str(error))}")
+    say(outcome=outcome)
 
 
 if __name__ == "__main__":

@@ -6,15 +6,18 @@ against its SHA-256 each time. Without any of them the loader returns scikit-lea
 says so, and marks the output, unless `LABS_REQUIRE_DATA` is set.
 """
 
-import contextlib
 import gzip
 import hashlib
 import io
 import os
 import shutil
-import socket
 import tempfile
+import time
+import urllib.request
+from http.client import HTTPException
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import NamedTuple
 
 import torch
@@ -23,7 +26,6 @@ from IPython.display import Markdown, display
 from platformdirs import user_cache_path
 from torch import Tensor
 from torchvision.datasets import FashionMNIST
-from torchvision.datasets.utils import download_url
 
 __all__ = ["DataUnavailableError", "ImageData", "load_fashion_mnist", "unpacked_root"]
 
@@ -49,6 +51,10 @@ DIGESTS = {
         "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
     ),
 }
+
+LARGEST_FILE = 2**26  # bytes; the largest of the eight files has 47,040,016
+MIRROR_TIMEOUT_S = 240.0  # all mirrors together must give up before a cell's 600 s are over
+STALL_TIMEOUT_S = 20.0
 
 
 class DataUnavailableError(RuntimeError):
@@ -119,18 +125,22 @@ def unpacked_root() -> Path:
         _verify_folder(Path(folder))
     root = user_cache_path("labsupport")
     raw = root / "FashionMNIST" / "raw"
+    if _is_unpacked(raw):  # then nothing has to be written
+        return root
     try:
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / "fashion-mnist.lock"):
             if not _is_unpacked(raw):
                 for leftover in root.glob("unpacking-*"):  # of a process that was killed
-                    shutil.rmtree(leftover)
+                    _remove(leftover)
                 with tempfile.TemporaryDirectory(dir=root, prefix="unpacking-") as staging:
                     unpacked = Path(staging) / "raw"
                     unpacked.mkdir()
                     _fill(unpacked, Path(folder) if folder else None)
-                    shutil.rmtree(raw, ignore_errors=True)
+                    if not raw.parent.is_dir() or raw.parent.is_symlink():
+                        _remove(raw.parent)
                     raw.parent.mkdir(exist_ok=True)
+                    _remove(raw)
                     os.replace(unpacked, raw)
     except OSError as error:
         raise DataUnavailableError(
@@ -150,10 +160,17 @@ def _verify_folder(folder: Path) -> None:
                 "original .gz archives into that folder, or unset the variable."
             )
         if _sha256(archive) != archive_digest:
-            raise DataUnavailableError(
-                f"{archive} is not the original archive (its SHA-256 differs): it may be "
-                f"incomplete. Copy it again, or unset the variable {FOLDER_VARIABLE}."
-            )
+            raise _NotOriginalError(archive)
+
+
+class _NotOriginalError(DataUnavailableError):
+    """An archive in the folder that the user named is damaged."""
+
+    def __init__(self, archive: Path):
+        super().__init__(
+            f"{archive} is not the original archive (its SHA-256 differs): it may be "
+            f"incomplete. Copy it again, or unset the variable {FOLDER_VARIABLE}."
+        )
 
 
 def _is_unpacked(raw: Path) -> bool:
@@ -165,47 +182,75 @@ def _is_unpacked(raw: Path) -> bool:
 
 
 def _fill(staging: Path, folder: Path | None) -> None:
-    """Unpack the four files into `staging`, from `folder` or from a mirror."""
-    if folder is None:
-        folder = _download(staging)
-    for name, (_, digest) in DIGESTS.items():
-        with gzip.open(folder / f"{name}.gz") as source, (staging / name).open("wb") as target:
-            shutil.copyfileobj(source, target)
-        (staging / f"{name}.gz").unlink(missing_ok=True)
+    """Unpack the four files into `staging`, from `folder` or from a mirror.
+
+    An archive is unpacked only from the very bytes that were held against its SHA-256.
+    """
+    downloaded = _download() if folder is None else {}
+    for name, (archive_digest, digest) in DIGESTS.items():
+        packed = downloaded[name] if folder is None else _read(folder / f"{name}.gz")
+        if hashlib.sha256(packed).hexdigest() != archive_digest:
+            raise _NotOriginalError(folder / f"{name}.gz")
+        with gzip.open(io.BytesIO(packed)) as archive:
+            (staging / name).write_bytes(archive.read(LARGEST_FILE))
         if _sha256(staging / name) != digest:
             raise DataUnavailableError(f"{name} is damaged after unpacking: run again")
 
 
-def _download(staging: Path) -> Path:
-    """Fetch the four archives from one of torchvision's mirrors into `staging`."""
+def _read(path: Path) -> bytes:
+    """Return the content of a file, or the beginning of one that is too large to be right."""
+    with path.open("rb") as file:
+        return file.read(LARGEST_FILE)
+
+
+def _download() -> dict[str, bytes]:
+    """Fetch the four archives from one of torchvision's mirrors."""
     failures = []
     for mirror in FashionMNIST.mirrors:
+        answer = SimpleQueue()
+        # A mirror can stretch its answer in ways that no timeout of a socket ends.
+        Thread(target=_download_from, args=(mirror, answer), daemon=True).start()
         try:
-            for filename, md5 in FashionMNIST.resources:
-                with _quiet_and_impatient():
-                    download_url(mirror + filename, str(staging), filename, md5)
-            _verify_folder(staging)
-        except (OSError, RuntimeError, ValueError) as error:
-            failures.append(f"{mirror}: {error}")
-        else:
-            return staging
+            found = answer.get(timeout=MIRROR_TIMEOUT_S)
+        except Empty:
+            found = f"not done after {MIRROR_TIMEOUT_S:.0f} seconds"
+        if isinstance(found, dict):
+            return found
+        failures.append(f"{mirror}: {found}")
     raise DataUnavailableError(
         f"Fashion-MNIST could not be downloaded ({'; '.join(failures)}). Connect to the network, "
         f"or set {FOLDER_VARIABLE} to a folder with the four original .gz archives."
     )
 
 
-@contextlib.contextmanager
-def _quiet_and_impatient(timeout_s: float = 20.0):
-    """Keep progress bars out of a chapter's outputs; give up on a mirror that stalls."""
-    previous = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(timeout_s)
-    silence = io.StringIO()
+def _download_from(mirror: str, answer: SimpleQueue) -> None:
+    """Put the four verified archives into `answer`, or the reason why not."""
+    give_up_at = time.monotonic() + MIRROR_TIMEOUT_S
+    archives = {}
     try:
-        with contextlib.redirect_stderr(silence), contextlib.redirect_stdout(silence):
-            yield
-    finally:
-        socket.setdefaulttimeout(previous)
+        for name, (digest, _) in DIGESTS.items():
+            request = urllib.request.Request(f"{mirror}{name}.gz", headers={"User-Agent": "labs"})
+            content = bytearray()
+            with urllib.request.urlopen(request, timeout=STALL_TIMEOUT_S) as response:
+                while len(content) < LARGEST_FILE and (piece := response.read1(2**16)):
+                    content += piece
+                    if time.monotonic() > give_up_at:
+                        return
+            if hashlib.sha256(content).hexdigest() != digest:
+                raise ValueError(f"its {name}.gz is not the original archive")
+            archives[name] = bytes(content)
+    except (OSError, ValueError, HTTPException) as error:
+        answer.put(str(error) or type(error).__name__)
+    else:
+        answer.put(archives)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a folder or a link, but nothing that a link points to."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _sha256(path: Path) -> str:

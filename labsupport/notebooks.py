@@ -1,14 +1,17 @@
 """Read, check, clean and write the notebooks that are the chapters of the book."""
 
 import contextlib
+import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
+
+from labsupport.project import LabsError
 
 __all__ = [
     "KERNEL_DEFAULTS",
@@ -17,11 +20,14 @@ __all__ = [
     "code_cells",
     "environment",
     "lint",
+    "notebook_text",
     "read_notebook",
+    "remove_leftovers",
     "stand_in_reason",
     "transplant_outputs",
     "write_atomically",
     "write_notebook",
+    "write_together",
 ]
 
 # Chapters share the cores: a thread without work must sleep, not spin.
@@ -46,7 +52,7 @@ _OUTPUT_RULES = (
 )
 
 
-class NotebookError(Exception):
+class NotebookError(LabsError):
     """A notebook is not what it should be; the message says which one and why."""
 
 
@@ -56,39 +62,96 @@ def read_notebook(path: Path) -> NotebookNode:
     Raises
     ------
     NotebookError
-        If the file is missing or is not a notebook of format 4.
+        If the file is missing or is not a notebook of format 4 whose cells all have their own id.
     """
     try:
-        notebook = nbformat.read(path, as_version=4)
+        text = path.read_text(encoding="utf-8")
+        _check_format(json.loads(text))
+        notebook = nbformat.reads(text, as_version=4)
         nbformat.validate(notebook)
     except OSError as error:
         raise NotebookError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, AttributeError, KeyError, nbformat.ValidationError) as error:
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+        KeyError,
+        RecursionError,
+        nbformat.ValidationError,
+    ) as error:
         first_line = str(error).strip().splitlines()[0][:200]
         raise NotebookError(f"{path} is not a valid notebook: {first_line}") from error
     return notebook
 
 
+def _check_format(raw: object) -> None:
+    """Refuse what nbformat would silently convert, or give new ids at each reading."""
+    if not isinstance(raw, dict):
+        raise ValueError("it is not a JSON object")
+    if raw.get("nbformat") != 4:
+        raise ValueError(f"its nbformat is {raw.get('nbformat')!r}, not 4: save it from Jupyter")
+    ids = [cell.get("id") for cell in raw.get("cells", [])]
+    for number, cell_id in enumerate(ids, start=1):
+        if cell_id is None:
+            raise ValueError(f"cell {number} of all has no id: give it one (nbformat 4.5)")
+        if cell_id in ids[: number - 1]:
+            raise ValueError(f"two cells have the id {cell_id!r}: give each its own")
+
+
+def notebook_text(notebook: NotebookNode) -> str:
+    """Return what a file holds for this notebook."""
+    return nbformat.writes(notebook) + "\n"
+
+
 def write_notebook(notebook: NotebookNode, path: Path) -> None:
     """Write a notebook so that a reader sees the old file or the new one, never a part."""
-    write_atomically(nbformat.writes(notebook) + "\n", path)
+    write_atomically(notebook_text(notebook), path)
 
 
 def write_atomically(text: str, path: Path) -> None:
     """Write `text` to a temporary file beside `path`, then rename it."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    write_together({path: text})
+
+
+def write_together(texts: Mapping[Path, str]) -> None:
+    """Write each text to a temporary file beside its path; rename them once all are on disk."""
+    temporaries: dict[Path, str] = {}
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-        os.chmod(temporary, mode)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
+        for path, text in texts.items():
+            handle, temporaries[path] = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+                mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+                os.fchmod(file.fileno(), mode)
+        for path, temporary in temporaries.items():
+            os.replace(temporary, path)
+        for folder in {path.parent for path in texts}:
+            _sync_folder(folder)
+    except BaseException as error:
+        for temporary in temporaries.values():
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+        if isinstance(error, OSError):
+            error.filename, error.filename2 = str(path), None  # not the temporary name
         raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make renames survive a power cut, on file systems that can."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):
+            os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of a process that was killed while it wrote into `folder`."""
+    for leftover in folder.glob(".new-*"):
+        leftover.unlink()
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:

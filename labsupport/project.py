@@ -5,11 +5,17 @@ import difflib
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-__all__ = ["LabsError", "Project", "find_project"]
+__all__ = ["DISK_FIX", "LabsError", "Project", "find_project", "read_yaml", "remove"]
 
 SOURCES = ("_config.yml", "_toc.yml", "book")
+DEFAULT_BUILD = "_build"
+DISK_FIX = "Free space or make it writable; with --build FOLDER all but book/ is written elsewhere."
+
+# Marks a folder as one that labs may empty; backup programs skip it: https://bford.info/cachedir/
+BUILD_TAG = "CACHEDIR.TAG"
+BUILD_TAG_TEXT = "Signature: 8a477f597d28d172789f06886806bc55\n# A build folder of labs.\n"
 
 
 class LabsError(Exception):
@@ -57,12 +63,31 @@ class Project:
         return self.build / "logs"
 
     def chapters(self) -> list[str]:
-        """Return the names of the notebooks in the table of contents, in its order."""
-        import yaml
+        """Return the names of the notebooks in the table of contents, in its order.
 
-        toc = yaml.safe_load((self.root / "_toc.yml").read_text(encoding="utf-8"))
-        notebooks = (self.root / f"{file}.ipynb" for file in _files(toc))
-        return [path.stem for path in notebooks if path.is_file()]
+        Raises
+        ------
+        LabsError
+            If it is not YAML, names no notebook, or names a page twice, one that does not exist
+            or one outside `book/`.
+        """
+        toc = self.root / "_toc.yml"
+        pages = list(_files(read_yaml(toc)))
+        for number, page in enumerate(pages):
+            if PurePosixPath(str(page)).parent != PurePosixPath("book"):
+                raise LabsError(f"{toc} names {page!r}: write book/NAME, only book/ is rendered")
+            if not any((self.root / f"{page}{end}").is_file() for end in (".ipynb", ".md")):
+                raise LabsError(
+                    f"{toc} names {page!r}, but there is no {page}.ipynb or {page}.md: correct "
+                    "the name (without its ending), or remove the line"
+                )
+            if page in pages[:number]:
+                raise LabsError(f"{toc} names {page!r} twice: remove one of the lines")
+        notebooks = [self.root / f"{page}.ipynb" for page in pages]
+        chapters = [path.stem for path in notebooks if path.is_file()]
+        if not chapters:
+            raise LabsError(f"{toc} names no notebook: list the chapters as book/NAME")
+        return chapters
 
     def select(self, names: Sequence[str]) -> list[str]:
         """Return the chapters meant by `names`, or all of them if there are no names.
@@ -87,16 +112,27 @@ class Project:
         return self.book / f"{chapter}.ipynb"
 
     def stage(self, name: str) -> Path:
-        """Return a fresh copy of all that a run or a rendering reads, under the build folder."""
+        """Return a fresh copy of all that a run or a rendering reads, under the build folder.
+
+        Raises
+        ------
+        LabsError
+            If a file cannot be copied.
+        """
         stage = self.build / name
-        if stage.exists():
-            shutil.rmtree(stage)
+        remove(stage)
         stage.mkdir(parents=True)
         for source in SOURCES:
             path = self.root / source
             if path.is_dir():
                 ignore = shutil.ignore_patterns(".*", "__pycache__")
-                shutil.copytree(path, stage / source, ignore=ignore)
+                try:
+                    shutil.copytree(path, stage / source, ignore=ignore)
+                except shutil.Error as error:  # which lists every file that it did not copy
+                    original, _, reason = error.args[0][0]
+                    raise LabsError(
+                        f"cannot copy {original} into {stage}: {reason}. {DISK_FIX}"
+                    ) from error
             else:
                 shutil.copy2(path, stage / source)
         return stage
@@ -108,23 +144,50 @@ class Project:
         Raises
         ------
         LabsError
-            If another command is at work there.
+            If another command is at work there, or if the folder is not one for building.
         """
-        from filelock import FileLock, Timeout
-
-        self.build.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.build / ".lock", timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise LabsError(
-                f"another labs command is at work in {self.build}: wait until it is done, "
-                "or give this one a folder of its own with --build FOLDER"
-            ) from None
-        try:
+        self._claim_build()
+        with _lock(
+            self.build / ".lock",
+            f"another labs command is at work in {self.build}: wait until it is done, "
+            "or give this one a folder of its own with --build FOLDER",
+        ):
             yield
-        finally:
-            lock.release()
+
+    @contextlib.contextmanager
+    def book_locked(self) -> Iterator[None]:
+        """Let one update at a time write into the book, whatever their build folders.
+
+        Raises
+        ------
+        LabsError
+            If another update is at work.
+        """
+        folder = self.root / DEFAULT_BUILD
+        folder.mkdir(exist_ok=True)
+        with _lock(folder / ".book.lock", "another labs update is at work: wait until it is done"):
+            yield
+
+    def _claim_build(self) -> None:
+        """Make the build folder, or refuse one in which files of the user could be lost."""
+        if self.build.is_relative_to(self.book.resolve()) or self.root.is_relative_to(self.build):
+            raise LabsError(
+                f"cannot build in {self.build}, where the book itself lies: name another folder "
+                "with --build"
+            )
+        if self.build.is_file():
+            raise LabsError(f"{self.build} is a file: remove it, or name a folder with --build")
+        self.build.mkdir(parents=True, exist_ok=True)
+        tag = self.build / BUILD_TAG
+        if tag.exists():
+            return
+        is_default = self.build == (self.root / DEFAULT_BUILD).resolve()
+        if not is_default and any(self.build.iterdir()):
+            raise LabsError(
+                f"cannot build in {self.build}, which holds files that labs did not write: name "
+                "an empty or a new folder with --build"
+            )
+        tag.write_text(BUILD_TAG_TEXT)
 
 
 def find_project(build: Path | None = None) -> Project:
@@ -138,8 +201,48 @@ def find_project(build: Path | None = None) -> Project:
     here = Path.cwd()
     for root in (here, *here.parents):
         if all((root / source).exists() for source in SOURCES):
-            return Project(root, (build or root / "_build").resolve())
+            return Project(root, (build or root / DEFAULT_BUILD).resolve())
     raise LabsError(f"{here} is not inside the book: change to the folder that holds _toc.yml")
+
+
+def read_yaml(path: Path) -> object:
+    """Read a file of settings.
+
+    Raises
+    ------
+    LabsError
+        If it is not YAML.
+    """
+    import yaml
+
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise LabsError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a folder or a link, but nothing that a link points to."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _lock(path: Path, refusal: str) -> Iterator[None]:
+    """Hold a lock that dies with the process, or refuse at once."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise LabsError(refusal) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _files(toc: object) -> Iterator[str]:

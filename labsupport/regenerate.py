@@ -2,15 +2,14 @@
 
 import argparse
 import importlib
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from labsupport.notebooks import NotebookError
-from labsupport.project import LabsError, Project, find_project
-from labsupport.render import render_html
+from labsupport.project import DISK_FIX, LabsError, Project, find_project
 
 __all__ = ["main"]
 
@@ -20,28 +19,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     0 if all went well, 1 if something failed, 2 if the command line is wrong, 130 after Ctrl-C.
     """
+    _prepare_streams()
     options = _parser().parse_args(arguments)
     try:
-        return options.command(find_project(options.build), options)
-    except (LabsError, NotebookError) as error:
+        code = options.command(find_project(options.build), options)
+        sys.stdout.flush()
+        return code
+    except LabsError as error:
         print(f"labs: {error}", file=sys.stderr)
     except ModuleNotFoundError as error:
         fix = "`make book` installs everything, `make html` what rendering needs"
         print(f"labs: {error.name} is not installed in this environment: {fix}", file=sys.stderr)
     except KeyboardInterrupt:
-        print("\nlabs: interrupted; the book is as it was. Run again when ready.", file=sys.stderr)
+        message = "interrupted; no file in book/ is half-written. Run again when ready."
+        print(f"\nlabs: {message}", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the end
+        message = "what read its output ended too early; run again without it to see the rest"
+        print(f"labs: {message}", file=sys.stderr)
     except OSError as error:
-        where = error.filename or "a file"
-        print(f"labs: cannot use {where}: {error.strerror or error}. {_FIX}", file=sys.stderr)
+        where = error.filename2 or error.filename or "a file"
+        print(f"labs: cannot use {where}: {error.strerror or error}. {DISK_FIX}", file=sys.stderr)
     return 1
 
 
-_FIX = "Free space or make it writable, or write elsewhere with --build FOLDER."
+def _prepare_streams() -> None:
+    """Open those that are closed, and write what a terminal's encoding lacks as escapes."""
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:  # takes the lowest number first
+            continue
+        os.close(handle)
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)
+    sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def run(project: Project, options: argparse.Namespace) -> int:
     """Execute chapters, then render the book with them."""
+    from labsupport.render import render_html
     from labsupport.runner import run_chapters
 
     chapters = project.select(options.chapters)
@@ -76,6 +92,8 @@ def update(project: Project, options: argparse.Namespace) -> int:
 
 def html(project: Project, options: argparse.Namespace) -> int:
     """Render the committed outputs."""
+    from labsupport.render import render_html
+
     with project.locked():
         print(f"The book: {render_html(project)}")
     return 0
@@ -176,9 +194,11 @@ def _value(text: str) -> object:
     import yaml
 
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
+        value = yaml.safe_load(text)
+        json.dumps(value)  # not so dates, sets and bytes
+    except (yaml.YAMLError, ValueError, TypeError):
         return text
+    return value
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import importlib
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,7 +12,7 @@ from pathlib import Path
 import nbformat
 
 from labsupport.notebooks import code_cells, read_notebook, stand_in_reason, write_notebook
-from labsupport.project import LabsError, Project
+from labsupport.project import DISK_FIX, LabsError, Project, read_yaml, remove
 
 __all__ = ["render_html"]
 
@@ -33,8 +32,11 @@ def render_html(project: Project, executed_chapters: Sequence[str] = ()) -> Path
         as it is.
     """
     importlib.import_module("jupyter_book")  # the process that uses it could only fail in its log
+    read_yaml(project.root / "_config.yml")
     for leftover in project.build.glob("rendering-*"):  # of a process that was killed
-        shutil.rmtree(leftover, ignore_errors=True)
+        remove(leftover)
+    if not project.html.exists() and _previous(project.html).exists():
+        os.replace(_previous(project.html), project.html)
     project.build.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=project.build, prefix="rendering-") as folder:
         pages = project.stage(f"{Path(folder).name}/pages")
@@ -49,12 +51,16 @@ def render_html(project: Project, executed_chapters: Sequence[str] = ()) -> Path
 
 def _replace(old: Path, new: Path) -> None:
     """Put the folder `new` in the place of `old`, with no moment at which both are gone."""
-    previous = old.with_name(f"{old.name}.previous")
+    remove(_previous(old))
     if old.exists():
-        shutil.rmtree(previous, ignore_errors=True)
-        os.replace(old, previous)
+        os.replace(old, _previous(old))
     os.replace(new, old)
-    shutil.rmtree(previous, ignore_errors=True)
+    remove(_previous(old))
+
+
+def _previous(html: Path) -> Path:
+    """Return where the last good book is while the new one takes its place."""
+    return html.with_name(f"{html.name}.previous")
 
 
 def _run_jupyter_book(pages: Path, target: Path, *, log: Path) -> None:
@@ -68,13 +74,18 @@ def _run_jupyter_book(pages: Path, target: Path, *, log: Path) -> None:
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
+            env=os.environ | {"PYTHONUTF8": "1"},  # its messages name files of any language
             check=False,
         )
     if result.returncode:
         text = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text(encoding="utf-8", errors="replace"))
+        if "No space left on device" in text:
+            raise LabsError(f"the HTML could not be rendered: the disk is full. {DISK_FIX}")
         lines = text.replace(f"{pages}{os.sep}", "").splitlines()
-        faults = [line for line in lines if re.search(r"WARNING|ERROR|SEVERE|CRITICAL|Error", line)]
-        shown = "\n  ".join((faults or lines[-5:])[:10])
+        faults = [
+            line for line in lines if re.search(r"WARNING|ERROR|SEVERE|CRITICAL|^\S*Error: ", line)
+        ]
+        shown = "\n  ".join((faults or lines[-5:] or [f"exit code {result.returncode}"])[:10])
         raise LabsError(f"the HTML could not be rendered; the whole story is in {log}\n  {shown}")
 
 

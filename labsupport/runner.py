@@ -19,6 +19,7 @@ from labsupport.notebooks import (
     KERNEL_DEFAULTS,
     code_cells,
     read_notebook,
+    remove_leftovers,
     write_atomically,
 )
 from labsupport.project import LabsError, Project
@@ -62,6 +63,7 @@ def run_chapters(
     _check_parameters(project, chapters, parameters)
     for folder in (project.executed, project.failed, project.logs):
         folder.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(project.executed)
     stage = project.stage("stage")
     runs = [
         Run(chapter, dict(parameters), len(code_cells(read_notebook(project.notebook(chapter)))))
@@ -80,13 +82,15 @@ def read_run(project: Project, chapter: str) -> Run:
     Raises
     ------
     LabsError
-        If there is none.
+        If there is none, or its record is damaged.
     """
+    path = _record_path(project, chapter)
     try:
-        record = json.loads(_record_path(project, chapter).read_text(encoding="utf-8"))
+        return Run(**json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise LabsError(f"{chapter} has no finished run: labs run {chapter}") from None
-    return Run(**record)
+    except (ValueError, TypeError) as error:
+        raise LabsError(f"{path} is damaged; run it again: labs run {chapter}") from error
 
 
 def _record_path(project: Project, chapter: str) -> Path:
@@ -103,7 +107,7 @@ def _check_parameters(
     import papermill
 
     for chapter in chapters:
-        known = papermill.inspect_notebook(project.notebook(chapter))
+        known = papermill.inspect_notebook(read_notebook(project.notebook(chapter)))
         for name in sorted(names - set(known)):
             raise LabsError(
                 f"{chapter} has no parameter {name!r}; its parameters are {', '.join(known)}"
@@ -151,7 +155,7 @@ async def _run_one(project: Project, stage: Path, run: Run, bar: tqdm) -> None:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log_file,
-            env=KERNEL_DEFAULTS | os.environ,
+            env=KERNEL_DEFAULTS | os.environ | {"PYTHONUTF8": "1"},
             start_new_session=True,  # Ctrl-C reaches labs alone, which then ends its workers
             limit=2**24,
         )
@@ -182,6 +186,8 @@ async def _follow(worker: asyncio.subprocess.Process, bar: tqdm) -> dict | None:
     """Move the bar with each cell that the worker reports; return its outcome if it told one."""
     outcome, num_done = None, 0
     async for line in worker.stdout:
+        if not line.endswith(b"\n"):  # the worker was killed while it spoke
+            break
         message = json.loads(line)
         outcome = message.get("outcome", outcome)
         if "num_done" in message:

@@ -3,7 +3,9 @@
 import csv
 import io
 import itertools
+import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from nbformat import NotebookNode
 
@@ -11,11 +13,12 @@ from labsupport.contract import compare_outputs, describe_outputs
 from labsupport.notebooks import (
     NotebookError,
     code_cells,
+    notebook_text,
     read_notebook,
+    remove_leftovers,
     tags,
     transplant_outputs,
-    write_atomically,
-    write_notebook,
+    write_together,
 )
 from labsupport.project import LabsError, Project
 from labsupport.runner import Run, read_run
@@ -23,21 +26,28 @@ from labsupport.runner import Run, read_run
 __all__ = ["update_chapters"]
 
 PROVENANCE = "provenance.csv"
+LONGEST_SHOWN = 1000  # characters of a line; an output can have millions
 COLUMNS = ("chapter", "run", "machine", "seconds", "peak MB")
 
 
 def update_chapters(project: Project, chapters: Sequence[str]) -> None:
     """Copy outputs and execution counts of the executed copies into the book, and nothing else.
 
-    All chapters are checked before the first is written; what changes is printed before. Each
-    file is written to a temporary name and renamed.
+    All chapters are checked before the first is written; what changes is printed before. All new
+    files are on disk before the first takes the place of an old one.
 
     Raises
     ------
     LabsError
         If a run failed, used stand-in data or changed parameters, left a cell unexecuted, or if
-        a chapter was edited since.
+        a chapter was edited since; or if another update is at work.
     """
+    with project.book_locked():
+        _update(project, chapters)
+
+
+def _update(project: Project, chapters: Sequence[str]) -> None:
+    """Check all chapters, print what changes, write."""
     runs = [read_run(project, chapter) for chapter in chapters]
     blessed = [_blessed(project, run) for run in runs]
     for run, notebook in zip(runs, blessed, strict=True):
@@ -46,11 +56,13 @@ def update_chapters(project: Project, chapters: Sequence[str]) -> None:
         print(f"{run.chapter}: {len(changes)} of {run.num_cells} cells change")
         for change in changes:
             print(change)
-    for leftover in project.book.glob(".*.ipynb.*"):  # of an update that was killed
-        leftover.unlink()
-    for run, notebook in zip(runs, blessed, strict=True):
-        write_notebook(notebook, project.notebook(run.chapter))
-    _record_provenance(project, runs)
+    sys.stdout.flush()  # if nobody can read what changes, nothing must
+    remove_leftovers(project.book)
+    texts = {
+        project.notebook(run.chapter): notebook_text(notebook)
+        for run, notebook in zip(runs, blessed, strict=True)
+    }
+    write_together(texts | {project.book / PROVENANCE: _provenance_text(project, runs)})
 
 
 def _blessed(project: Project, run: Run) -> NotebookNode:
@@ -63,9 +75,9 @@ def _blessed(project: Project, run: Run) -> NotebookNode:
     changed = {name: value for name, value in run.parameters.items() if name != "device"}
     if changed:
         raise LabsError(f"{refusal}its run changed parameters: {changed}. Run it without -p.")
+    notebook = read_notebook(project.notebook(run.chapter))
     try:
         executed = read_notebook(project.executed / f"{run.chapter}.ipynb")
-        notebook = read_notebook(project.notebook(run.chapter))
         transplant_outputs(executed, notebook)
     except NotebookError as error:
         raise LabsError(f"{refusal}{error}; run it again: labs run {run.chapter}") from error
@@ -86,23 +98,37 @@ def _changes(committed: NotebookNode, blessed: NotebookNode) -> Iterator[str]:
         else:
             what = compare_outputs(old.outputs, new.outputs, measured="measured" in tags(new))
         lines = itertools.chain.from_iterable(paragraph.splitlines() for paragraph in what)
-        text = "\n".join(f"    {line}" for line in lines) or "    within the contract"
+        shown = [f"    {line[:LONGEST_SHOWN]}" for line in lines]
+        text = "\n".join(shown) or "    within the contract"
         yield f"  cell {number} ({new.id})\n{text}"
 
 
-def _record_provenance(project: Project, runs: Sequence[Run]) -> None:
+def _provenance_text(project: Project, runs: Sequence[Run]) -> str:
     """Replace the rows of these chapters, in the order of the table of contents."""
-    path = project.book / PROVENANCE
-    rows = {}
-    if path.exists():
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = {row["chapter"]: row for row in csv.DictReader(file)}
+    rows = {row["chapter"]: row for row in _read_provenance(project.book / PROVENANCE)}
     rows |= {run.chapter: _provenance(run) for run in runs}
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows[chapter] for chapter in project.chapters() if chapter in rows)
-    write_atomically(text.getvalue(), path)
+    return text.getvalue()
+
+
+def _read_provenance(path: Path) -> list[dict[str, str]]:
+    """Return the rows of earlier updates; refuse a file in which some could be lost."""
+    if not path.exists():
+        return []
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file, strict=True)
+        if tuple(header) != COLUMNS:
+            raise ValueError(f"its columns are {', '.join(header)}")
+        return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+    except (ValueError, csv.Error) as error:
+        raise LabsError(
+            f"{path} is damaged ({error}): restore it (git checkout), or delete it and run and "
+            "update all chapters"
+        ) from error
 
 
 def _provenance(run: Run) -> dict[str, str]:

@@ -1,11 +1,17 @@
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
 
+from labsupport.regenerate import main
+
+ROOT = Path(__file__).parents[1]
 CONFIG = """
 title: A tiny book
 execute:
@@ -100,6 +106,11 @@ class Book:
             if path.is_file()
         }
 
+    def main(self, *arguments):
+        """Run labs in this process and return its exit code."""
+        with contextlib.chdir(self.root):
+            return main(arguments)
+
     def labs(self, *arguments, **environment):
         return self.python("-m", "labsupport.regenerate", *arguments, **environment)
 
@@ -110,7 +121,14 @@ class Book:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            # a shell that puts the tests in the background makes them ignore Ctrl-C
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )
+
+    def copy(self, root, *, without=()):
+        """Copy the book into a new folder."""
+        shutil.copytree(self.root, root, ignore=shutil.ignore_patterns(*without))
+        return Book(root)
 
     def pytest(self, *arguments, **environment):
         return self.python("-m", "pytest", "--nbval", "--color=no", *arguments, **environment)
@@ -137,13 +155,24 @@ def _write_sources(root):
     nbformat.write(make_notebook(CURVES), root / "book" / "curves.ipynb")
 
 
+@pytest.fixture
+def unrun_book(tmp_path):
+    """Write a tiny book of which no chapter was run."""
+    root = tmp_path / "unrun"
+    root.mkdir()
+    _write_sources(root)
+    return Book(root)
+
+
 @pytest.fixture(scope="session")
 def blessed_book(tmp_path_factory):
     """Run and bless a tiny book once; do not change it."""
     book = Book(tmp_path_factory.mktemp("blessed"))
     _write_sources(book.root)
-    ran = book.labs("run", "--no-html")
-    assert ran.returncode == 0, ran.stderr
+    book.contents_before_run = book.contents()
+    book.ran = book.labs("run", "--no-html", "--jobs", "2", "--device", "cpu")
+    book.contents_after_run = book.contents()
+    assert book.ran.returncode == 0, book.ran.stderr
     updated = book.labs("update")
     assert updated.returncode == 0, updated.stderr
     return book
@@ -152,6 +181,22 @@ def blessed_book(tmp_path_factory):
 @pytest.fixture
 def book(blessed_book, tmp_path):
     """Return a copy of the blessed tiny book, without its build folder, to be changed at will."""
-    root = tmp_path / "book-project"
-    shutil.copytree(blessed_book.root, root, ignore=shutil.ignore_patterns("_build"))
-    return Book(root)
+    return blessed_book.copy(tmp_path / "book-project", without=["_build"])
+
+
+@pytest.fixture
+def finished_book(blessed_book, tmp_path):
+    """Return a copy of the blessed tiny book with the executed copies of its run."""
+    return blessed_book.copy(tmp_path / "finished")
+
+
+@pytest.fixture(scope="session")
+def rendered_book(blessed_book, tmp_path_factory):
+    """Render the blessed book once, as the real book is; do not change it."""
+    book = blessed_book.copy(tmp_path_factory.mktemp("rendered") / "book", without=["_build"])
+    shutil.copy(ROOT / "_config.yml", book.root)
+    shutil.copy(ROOT / "book/references.bib", book.root / "book")
+    shutil.copytree(ROOT / "book/assets", book.root / "book/assets")
+    (book.root / "book/intro.md").write_text("# A tiny book\n\nEuler: $e^{i \\pi} = -1$.\n")
+    book.rendered = book.labs("html")
+    return book

@@ -34,6 +34,7 @@ def test_try_gpu_takes_the_gpu_that_exists(two_gpus):
 def test_choose_device_takes_what_is_named(two_gpus):
     assert choose_device("auto") == torch.device("cuda", 0)
     assert choose_device("cpu") == torch.device("cpu")
+    assert choose_device("cuda") == torch.device("cuda", 0)
     assert choose_device("cuda:1") == torch.device("cuda", 1)
 
 
@@ -55,7 +56,8 @@ def test_choose_device_names_the_last_gpu(two_gpus):
 
 def test_describe_device_names_the_cpu(monkeypatch):
     info = "processor : 0\nmodel name : A: CPU\nprocessor : 1\nmodel name : B\n"
-    monkeypatch.setattr(Path, "read_text", lambda *_, **__: info)
+    files = {"/proc/cpuinfo": info}
+    monkeypatch.setattr(Path, "read_text", lambda path, **_: files[str(path)])
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(5), raising=False)
     described = describe_device("cpu")
@@ -93,7 +95,7 @@ def test_describe_device_names_gpu_driver_and_cuda(named_gpu, monkeypatch):
     def answer(command, **options):
         asked.append(command)
         assert options == {"capture_output": True, "text": True, "timeout": 10, "check": True}
-        return subprocess.CompletedProcess(command, 0, stdout=" 570.1 \n570.1\n")
+        return subprocess.CompletedProcess(command, 0, stdout=" 570.1 \n999.9\n")
 
     monkeypatch.setattr(subprocess, "run", answer)
     described = describe_device("cuda:1")

@@ -1,11 +1,14 @@
 """The ways in which Fashion-MNIST comes, on tiny archives and a mirror on loopback."""
 
+import contextlib
+import errno
 import functools
 import gzip
 import hashlib
 import http.server
 import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -34,14 +37,12 @@ def archives(tmp_path, monkeypatch):
         "t10k-images-idx3-ubyte": images[: 2 * 28 * 28].reshape(2, 28, 28),
         "t10k-labels-idx1-ubyte": targets[:2],
     }
-    digests, resources = {}, []
+    digests = {}
     for name, array in contents.items():
         packed = gzip.compress(idx(array), mtime=0)
         (folder / f"{name}.gz").write_bytes(packed)
         digests[name] = tuple(hashlib.sha256(data).hexdigest() for data in (packed, idx(array)))
-        resources.append((f"{name}.gz", hashlib.md5(packed).hexdigest()))
     monkeypatch.setattr(fashion_mnist, "DIGESTS", digests)
-    monkeypatch.setattr(fashion_mnist.FashionMNIST, "resources", resources)
     monkeypatch.setattr(fashion_mnist.FashionMNIST, "mirrors", ["http://127.0.0.1:9/"])
     monkeypatch.setattr(fashion_mnist, "user_cache_path", lambda app: tmp_path / "cache" / app)
     monkeypatch.delenv(fashion_mnist.FOLDER_VARIABLE, raising=False)
@@ -63,17 +64,40 @@ def raw(archives, tmp_path):
 
 @pytest.fixture
 def mirror(archives, monkeypatch):
-    """Serve the archives on loopback, after a mirror that answers with a page of HTML."""
+    """Serve the archives under /good/ on loopback, and every fault of a mirror under its name."""
+    over = threading.Event()
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def do_GET(self):
-            if not self.path.startswith("/good/"):
+            _, fault, name = self.path.split("/")
+            if fault == "good":
+                self.path = f"/{name}"
+                super().do_GET()
+            elif fault.isdecimal():
+                self.send_error(int(fault))
+            elif fault == "loop":
+                self.send_response(302)
+                self.send_header("Location", self.path)
+                self.end_headers()
+            elif fault == "stall":
+                over.wait()
+            elif fault == "drip-headers":
+                self.drip()
+            else:
                 self.send_response(200)
+                if fault == "half":
+                    self.send_header("Content-Length", "1000000")
                 self.end_headers()
                 self.wfile.write(b"<html>Log in to the network</html>")
-                return
-            self.path = self.path.removeprefix("/good")
-            super().do_GET()
+                if fault == "drip":
+                    self.drip()
+                elif fault == "endless":
+                    self.drip(pause_s=0.005, piece=b"x" * 2**16)
+
+        def drip(self, pause_s=0.02, piece=b"x"):
+            with contextlib.suppress(OSError):
+                while not over.wait(pause_s):
+                    self.wfile.write(piece)
 
         def log_message(self, *arguments):
             pass
@@ -81,13 +105,14 @@ def mirror(archives, monkeypatch):
     server = http.server.ThreadingHTTPServer(
         ("127.0.0.1", 0), functools.partial(Handler, directory=str(archives))
     )
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=[0.01])
     thread.start()
     address = f"http://127.0.0.1:{server.server_port}"
     monkeypatch.setattr(
-        fashion_mnist.FashionMNIST, "mirrors", [f"{address}/login/", f"{address}/good/"]
+        fashion_mnist.FashionMNIST, "mirrors", [f"{address}/page/", f"{address}/good/"]
     )
     yield address
+    over.set()
     server.shutdown()
     thread.join()
     server.server_close()
@@ -110,10 +135,103 @@ def test_cache_serves_without_folder_or_network(named_folder, monkeypatch):
     assert load_fashion_mnist().stand_in == ""
 
 
+def test_full_cache_need_not_be_writable(named_folder, monkeypatch):
+    load_fashion_mnist()
+
+    def read_only(path):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(fashion_mnist, "FileLock", read_only)
+    assert load_fashion_mnist().stand_in == ""
+
+
 def test_mirror_that_answers_with_a_page_is_passed_over(mirror, raw, capfd):
     assert load_fashion_mnist().stand_in == ""
     assert not list(raw.glob("*.gz"))
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("fault", "limits", "reason"),
+    [
+        ("page", {}, "its train-images-idx3-ubyte.gz is not the original archive"),
+        ("404", {}, "HTTP Error 404"),
+        ("500", {}, "HTTP Error 500"),
+        ("loop", {}, "infinite loop"),
+        ("half", {}, "not the original archive"),
+        ("stall", {"STALL_TIMEOUT_S": 0.2, "MIRROR_TIMEOUT_S": 5}, "timed out"),
+        ("drip", {"MIRROR_TIMEOUT_S": 0.4}, "not done after 0 seconds"),
+        ("drip-headers", {"MIRROR_TIMEOUT_S": 0.4}, "not done after 0 seconds"),
+        ("endless", {"LARGEST_FILE": 2**17, "MIRROR_TIMEOUT_S": 3}, "not the original archive"),
+    ],
+)
+def test_mirror_at_fault_is_given_up_in_time_with_its_reason(
+    mirror, monkeypatch, fault, limits, reason
+):
+    monkeypatch.setattr(fashion_mnist.FashionMNIST, "mirrors", [f"{mirror}/{fault}/"])
+    monkeypatch.setenv(fashion_mnist.REQUIRED_VARIABLE, "1")
+    for name, value in limits.items():
+        monkeypatch.setattr(fashion_mnist, name, value)
+    started_at = time.monotonic()
+    with pytest.raises(DataUnavailableError, match=f"/{fault}/: .*{reason}"):
+        load_fashion_mnist()
+    assert time.monotonic() - started_at < 10
+
+
+def test_mirrors_together_give_up_before_the_cell_does():
+    mirrors = fashion_mnist.FashionMNIST.mirrors
+    assert len(mirrors) * fashion_mnist.MIRROR_TIMEOUT_S < 600
+
+
+def test_archive_is_not_unpacked_before_it_is_verified(named_folder, monkeypatch):
+    (named_folder / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(b"other"))
+    monkeypatch.setattr(fashion_mnist, "_verify_folder", lambda folder: None)  # changed after it
+    monkeypatch.setattr(fashion_mnist.gzip, "open", lambda file: pytest.fail("was unpacked"))
+    with pytest.raises(DataUnavailableError, match="is not the original archive"):
+        load_fashion_mnist()
+
+
+def test_archive_that_unpacks_to_far_too_much_is_stopped(named_folder, monkeypatch, tmp_path):
+    bomb = gzip.compress(bytes(2**20))
+    (named_folder / "train-images-idx3-ubyte.gz").write_bytes(bomb)
+    _, digest = fashion_mnist.DIGESTS["train-images-idx3-ubyte"]
+    expected = (hashlib.sha256(bomb).hexdigest(), digest)
+    monkeypatch.setitem(fashion_mnist.DIGESTS, "train-images-idx3-ubyte", expected)
+    monkeypatch.setattr(fashion_mnist, "LARGEST_FILE", 2**13)
+    staging = tmp_path / "staging"
+    staging.mkdir()
+    with pytest.raises(DataUnavailableError, match="damaged after unpacking"):
+        fashion_mnist._fill(staging, named_folder)
+    assert [path.stat().st_size for path in staging.iterdir()] == [2**13]
+
+
+def test_limit_admits_the_largest_file():
+    assert fashion_mnist.LARGEST_FILE > 16 + 60_000 * 28 * 28
+
+
+def test_name_inside_an_archive_is_not_used(named_folder, monkeypatch, tmp_path):
+    name = "t10k-labels-idx1-ubyte"
+    archive = named_folder / f"{name}.gz"
+    content = gzip.decompress(archive.read_bytes())
+    with archive.open("wb") as file, gzip.GzipFile("../../../evil", "wb", fileobj=file) as packed:
+        packed.write(content)
+    _, digest = fashion_mnist.DIGESTS[name]
+    expected = (hashlib.sha256(archive.read_bytes()).hexdigest(), digest)
+    monkeypatch.setitem(fashion_mnist.DIGESTS, name, expected)
+    assert load_fashion_mnist().stand_in == ""
+    assert not list(tmp_path.rglob("evil"))
+
+
+@pytest.mark.parametrize("planted", ["FashionMNIST", "FashionMNIST/raw", "unpacking-planted"])
+def test_link_planted_in_the_cache_is_not_followed(named_folder, raw, tmp_path, planted):
+    outside = tmp_path / "outside"
+    (outside / "raw").mkdir(parents=True)
+    (outside / "raw/precious").touch()
+    link = raw.parents[1] / planted
+    link.parent.mkdir(parents=True)
+    link.symlink_to(outside)
+    assert load_fashion_mnist().stand_in == ""
+    assert [path.name for path in sorted(outside.rglob("*"))] == ["raw", "precious"]
 
 
 @pytest.mark.parametrize("damage", ["truncated", "changed", "gone"])

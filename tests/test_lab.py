@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from labsupport import lab as lab_module
-from labsupport.device import describe_device
+from labsupport.device import choose_device, describe_device
 from labsupport.lab import start_lab
 
 
@@ -13,6 +13,10 @@ def test_start_lab_gives_device_and_generator():
     assert lab.device == torch.device("cpu")
     expected = torch.rand(4, generator=torch.Generator().manual_seed(3))
     assert torch.equal(torch.rand(4, generator=lab.generator), expected)
+
+
+def test_start_lab_chooses_the_device_unless_told_otherwise():
+    assert start_lab(seed=3).device == choose_device("auto")
 
 
 @pytest.mark.parametrize(("seed", "device"), [(-1, "cpu"), (1, "tpu")])

@@ -1,3 +1,4 @@
+import json
 import os
 
 import nbformat
@@ -10,9 +11,11 @@ from labsupport.notebooks import (
     code_cells,
     lint,
     read_notebook,
+    remove_leftovers,
     stand_in_reason,
     transplant_outputs,
     write_notebook,
+    write_together,
 )
 
 PNG = "iVBORw0KGgo="
@@ -177,11 +180,39 @@ def test_stand_in_reason_is_empty_for_ordinary_outputs():
     assert stand_in_reason([nbformat.v4.new_output("stream", name="stdout", text="a")]) == ""
 
 
-@pytest.mark.parametrize("content", ["", "{", "[1]", '{"nbformat": 4}', "\x00\x01"])
+@pytest.mark.parametrize("content", ["", "{", "[1]", '{"nbformat": 4}', "\x00\x01", "[" * 99999])
 def test_read_notebook_names_a_file_that_is_none(tmp_path, content):
     path = tmp_path / "x.ipynb"
     path.write_text(content)
     with pytest.raises(NotebookError, match="x.ipynb is not a valid notebook"):
+        read_notebook(path)
+
+
+def without_id(raw):
+    del raw["cells"][2]["id"]
+
+
+def without_source(raw):
+    del raw["cells"][2]["source"]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda raw: raw.update(nbformat=3), "its nbformat is 3, not 4: save it from Jupyter"),
+        (lambda raw: raw.update(nbformat=5), "its nbformat is 5, not 4: save it from Jupyter"),
+        (lambda raw: raw["cells"][1].update(id="total"), "two cells have the id 'total': give"),
+        (without_id, "cell 3 of all has no id: give it one"),
+        (without_source, "'source' is a required property"),
+        (lambda raw: raw.update(cells=[1]), "'int' object has no attribute 'get'"),
+    ],
+)
+def test_read_notebook_repairs_nothing_in_silence(tmp_path, change, problem):
+    raw = json.loads(nbformat.writes(make_notebook(SUMS)))
+    change(raw)
+    path = tmp_path / "x.ipynb"
+    path.write_text(json.dumps(raw))
+    with pytest.raises(NotebookError, match=f"x.ipynb is not a valid notebook: {problem}"):
         read_notebook(path)
 
 
@@ -203,3 +234,38 @@ def test_write_notebook_leaves_the_old_file_when_it_fails(tmp_path, notebook, mo
         write_notebook(make_notebook(CURVES), path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_write_together_writes_all_or_none(tmp_path):
+    old, absent = tmp_path / "old", tmp_path / "no folder" / "new"
+    old.write_text("old")
+    with pytest.raises(FileNotFoundError, match="no folder/new'"):
+        write_together({old: "new", absent: "new"})
+    assert old.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [old]
+
+
+def test_write_together_keeps_the_mode_of_a_file(tmp_path):
+    path = tmp_path / "x"
+    path.touch()
+    path.chmod(0o640)
+    write_together({path: "new"})
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_write_together_makes_the_renames_last(tmp_path, monkeypatch):
+    synced = []
+
+    def fsync(handle):
+        synced.append((os.readlink(f"/proc/self/fd/{handle}"), sorted(os.listdir(tmp_path))))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write_together({tmp_path / "x": "new"})
+    assert synced[-1] == (str(tmp_path), ["x"])
+
+
+def test_leftovers_of_a_killed_write_are_removed_and_nothing_else(tmp_path):
+    for name in (".new-abc", ".hidden", "new-page.md"):
+        (tmp_path / name).touch()
+    remove_leftovers(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".hidden", "new-page.md"]

@@ -1,4 +1,5 @@
 import time
+from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
@@ -47,6 +48,14 @@ def test_timer_refuses_to_stop_before_it_starts():
         Timer().stop()
 
 
+def test_timer_stops_once_for_each_start():
+    timer = Timer()
+    timer.start()
+    timer.stop()
+    with pytest.raises(RuntimeError, match=r"call start\(\) first"):
+        timer.stop()
+
+
 def test_measure_divides_by_the_calls_of_a_lap(clock):
     def function():
         clock.now += 0.0001
@@ -76,6 +85,16 @@ def test_measure_takes_a_stall_for_no_long_lap(clock):
 
     measure(function, num_repeats=3)
     assert len(calls) > 3 * 1000
+
+
+def test_measure_repeats_seven_times_unless_told_otherwise(clock):
+    def function():
+        clock.now += 1.0
+
+    measured = measure(function)
+    assert measured.num_repeats == 7
+    with pytest.raises(FrozenInstanceError):
+        measured.median_s = 0.0
 
 
 def test_measure_sees_real_time():
