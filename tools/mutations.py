@@ -1,8 +1,9 @@
 """Make faulty variants of Python source: one small fault each, as a tired author would make it.
 
 Works on the syntax tree. Left alone is what cannot change a result: docstrings, annotations,
-imports, `__all__` and what `raise` says. In chapters assertions are left alone too, because a
-missing one shows in no output; in modules, of the texts, those with a space in them: messages.
+imports, `__all__`, what `raise` says, and `strict=True`. In cells what is asserted is left alone
+too, also with `below`: a weaker check of a sound result shows nowhere. In modules, of the texts,
+those with a space in them are left alone: messages.
 """
 
 import ast
@@ -43,6 +44,7 @@ _DROPPED_METHODS = frozenset(
     "strip unsqueeze view".split()
 )
 _DROPPED_CONTEXTS = frozenset({"no_grad", "inference_mode", "enable_grad"})
+_KEPT_ARGUMENTS = (None, "strict", "device", "encoding")  # missed on other machines only
 _SMALL = 1e-4  # below it a float is a tolerance, and 1% of it nothing
 
 
@@ -177,7 +179,7 @@ def _is_left_alone(node: ast.AST, is_cell: bool) -> bool:
         return True  # a docstring
     if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
         return True
-    return isinstance(node, ast.Assert) and is_cell
+    return is_cell and (isinstance(node, ast.Assert) or _called(node) == "below")
 
 
 def _variants(node: ast.AST, parent: ast.AST) -> Iterator[tuple[str, ast.AST]]:
@@ -198,7 +200,8 @@ def _changed(node: ast.AST, **fields: object) -> ast.AST:
 def _constants(node: ast.Constant, parent: ast.AST) -> Iterator[ast.AST]:
     value = node.value
     if isinstance(value, bool):
-        yield ast.Constant(not value)
+        if getattr(parent, "arg", "") != "strict":
+            yield ast.Constant(not value)
     elif isinstance(value, int):
         is_axis = isinstance(parent, ast.keyword) and parent.arg in ("dim", "axis")
         yield ast.Constant(_AXES.get(value, value + 1) if is_axis else value + 1)
@@ -278,7 +281,7 @@ def _swapped_arguments(node: ast.Call, _parent: ast.AST) -> Iterator[ast.AST]:
 
 def _dropped_keywords(node: ast.Call, _parent: ast.AST) -> Iterator[ast.AST]:
     for index, keyword in enumerate(node.keywords):
-        if keyword.arg is not None:
+        if keyword.arg not in _KEPT_ARGUMENTS:
             yield _changed(node, keywords=node.keywords[:index] + node.keywords[index + 1 :])
 
 

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
-SLOWER = 5  # a fault may make things this many times slower before it counts as noticed
-SHORTEST_LIMIT_S = 60
+SLOWER = 4  # a fault may make things this many times slower before it counts as noticed
+SHORTEST_LIMIT_S = 20
 MEMORY = 12 * 2**30
 TEMPORARY = Path(os.environ["TMPDIR"])
 HEAVY = (
