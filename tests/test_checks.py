@@ -43,6 +43,11 @@ def test_gradcheck_by_hand_sees_a_wrong_gradient_by_the_input(fault):
     assert not gradcheck_by_hand(lambda scale: Scaled(scale, fault=fault), X, scale)
 
 
+def test_gradcheck_by_hand_sees_a_wrong_gradient_that_is_small():
+    X, scale = torch.randn(3, 2, generator=make_generator(0)).double(), torch.tensor(1e-5).double()
+    assert not gradcheck_by_hand(lambda scale: Scaled(scale, fault=1.1), X, scale)
+
+
 def test_gradcheck_by_hand_sees_a_wrong_gradient_by_a_parameter():
     class Faulty(Scaled):
         def backward(self, grad_output):

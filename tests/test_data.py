@@ -154,6 +154,14 @@ def test_spectra_have_relative_noise():
     assert (error.std(dim=1) / 0.05 - 1).abs().max() < 5 / math.sqrt(2 * 100_000)
 
 
+def test_spectra_are_computed_in_double_precision():
+    (found,) = make_planck_spectra(
+        [5772.1], wavelength=[0.7], noise_std=0.0, generator=make_generator(0)
+    )
+    wavelength, temperature = torch.tensor([[0.7], [5772.1]], dtype=torch.float64)
+    assert torch.equal(found, planck_exitance(wavelength, temperature))
+
+
 def test_spectra_repeat_with_the_seed():
     first, again, other = (planck_spectra(seed, noise_std=0.05) for seed in (1, 1, 2))
     assert torch.equal(first, again)
@@ -183,6 +191,7 @@ def test_minibatches_keep_order_without_generator():
     assert [len(targets) for _, targets in batches] == [4, 4, 2]
     assert torch.equal(torch.cat([X_batch for X_batch, _ in batches]), X)
     assert len(Minibatches(X, y, 4)) == 3
+    assert len(list(Minibatches(X, y, 1))) == len(X)
 
 
 def test_minibatches_shuffle_each_sample_once_and_anew():
