@@ -200,6 +200,16 @@ def test_compare_figures_sees_a_small_mark_in_a_large_figure(top, left):
     assert "other pixels in a tile of 16 by 16" in compare_figures(encode(old), encode(new))
 
 
+@pytest.mark.parametrize("transposed", [False, True])
+def test_compare_figures_cuts_tiles_from_neighbouring_pixels(transposed):
+    old = np.full((160, 800, 3), 255, dtype=np.uint8)
+    new = old.copy()
+    new[40, 160:176] -= 62  # one row of a tile of 16 by 16: 62 · √(3/4) / √16 = 13.4
+    if transposed:
+        old, new = old.swapaxes(0, 1), new.swapaxes(0, 1)
+    assert compare_figures(encode(old), encode(new)) == ""
+
+
 def test_compare_figures_sees_another_size(blank):
     problem = compare_figures(encode(blank), encode(blank[:-1]), measured=True)
     assert "promised  60 by 40 pixels" in problem

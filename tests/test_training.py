@@ -128,6 +128,34 @@ def test_predict_uses_evaluation_mode_and_leaves_the_mode_as_it_was():
     assert model.training
 
 
+def test_predict_takes_a_logit_of_zero_for_class_zero():
+    model = nn.Linear(3, 1, bias=False)
+    nn.init.zeros_(model.weight)
+    assert predict(model, torch.ones(2, 3)).tolist() == [0, 0]
+
+
+def test_evaluate_and_predict_record_no_graph(problem):
+    class Witness(nn.Linear):
+        def forward(self, X):
+            records_graph.append(torch.is_grad_enabled())
+            return super().forward(X)
+
+    _, X, targets = problem
+    model, records_graph = Witness(3, 2), []
+    predict(model, X)
+    evaluate(model, [(X, targets)])
+    assert records_graph == [False, False]
+
+
+def test_fit_validates_with_the_loss_that_it_trains(problem):
+    model, X, targets = problem
+    loss_fn = nn.functional.multi_margin_loss
+    expected = evaluate(model, [(X, targets)], loss_fn=loss_fn)["val_loss"]
+    options = {"optimizer": torch.optim.SGD(model.parameters(), lr=0.0), "loss_fn": loss_fn}
+    (row,) = fit(model, [(X, targets)], num_epochs=1, val_batches=[(X, targets)], **options)
+    assert row["val_loss"] == expected
+
+
 def test_fit_keeps_the_best_epoch(problem):
     model, X, targets = problem
     best = BestModel("val_loss")
@@ -190,6 +218,7 @@ def test_progress_is_shown_in_a_terminal_and_wiped_at_the_end():
     os.close(leader)
     os.close(follower)
     assert b"/30" in shown
+    assert b"epoch/s" in shown
     assert shown.rsplit(b"\r", 2)[-2].strip() == b""
 
 
