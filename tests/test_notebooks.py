@@ -98,6 +98,12 @@ def test_lint_refuses_texts(notebook, text, problem):
         ),
         (
             nbformat.v4.new_output(
+                "display_data", {"application/vnd.jupyter.widget-view+json": {}}
+            ),
+            "holds active content",
+        ),
+        (
+            nbformat.v4.new_output(
                 "display_data", {"text/plain": ""}, metadata={"labs": {"stand_in": "none"}}
             ),
             "was run on stand-in data",
