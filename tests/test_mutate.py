@@ -3,6 +3,9 @@
 import re
 from pathlib import Path
 
+import mutate
+from mutate import Fault, report, report_stale
+
 TOOL = Path(__file__).parents[1] / "tools" / "mutate.py"
 
 
@@ -27,3 +30,28 @@ def test_mutate_refuses_an_unknown_target(book):
     result = book.python(str(TOOL), "sum")
     assert result.returncode == 2
     assert "'sum' is neither a chapter nor a module of labsupport" in result.stderr
+
+
+def fault(diff, killed_by=""):
+    return Fault("sums", 0, "total", "constant", diff, "", killed_by)
+
+
+def test_report_counts_a_survivor_unless_it_has_a_reason(capsys):
+    faults = [fault("- 1\n+ 2", "a test"), fault("- 2\n+ 3"), fault("- 3\n+ 4")]
+    assert report(faults, {("sums", "- 2\n+ 3"): "no digit shows it"}) == 1
+    printed = capsys.readouterr().out
+    assert re.search(r"sums +3 +1 +1 +1 +50\.0%", printed)
+    assert "sums, total: constant\n- 3\n+ 4" in printed
+    assert "- 2" not in printed
+
+
+def test_report_names_reasons_for_what_is_no_fault_any_more(capsys):
+    reasons = {("sums", "- 2\n+ 3"): "", ("sums", "- 9\n+ 8"): "", ("curves", "- 9\n+ 8"): ""}
+    report_stale([fault("- 2\n+ 3")], reasons)
+    assert capsys.readouterr().out.count("no longer has") == 1
+
+
+def test_accepted_survivors_have_reasons():
+    reasons = mutate.accepted()
+    assert reasons
+    assert all(reason.endswith(".") for reason in reasons.values())

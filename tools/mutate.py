@@ -185,6 +185,15 @@ def report(faults: list[Fault], reasons: dict[tuple[str, str], str]) -> int:
     return len(new)
 
 
+def report_stale(faults: list[Fault], reasons: dict[tuple[str, str], str]) -> None:
+    """Name the accepted survivors of these targets that are no faults any more."""
+    targets = {fault.target for fault in faults}
+    existing = {(fault.target, fault.diff) for fault in faults}
+    for target, diff in reasons:
+        if target in targets and (target, diff) not in existing:
+            print(f"\n{REASONS.name} lists a fault that {target} no longer has:\n{diff}")
+
+
 def main() -> int:
     """Do what the command line says; return 1 if a fault survived without a reason."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -218,7 +227,10 @@ def main() -> int:
 
         with ThreadPoolExecutor(options.jobs) as pool:
             list(pool.map(lambda faults: try_faults(project, faults, told), filter(None, groups)))
-    return int(report([fault for faults in groups for fault in faults], accepted()) > 0)
+    faults, reasons = [fault for group in groups for fault in group], accepted()
+    if options.sample is None:
+        report_stale(faults, reasons)
+    return int(report(faults, reasons) > 0)
 
 
 if __name__ == "__main__":
