@@ -51,6 +51,12 @@ def test_plot_matrix_writes_counts_but_no_zeros():
     assert sorted(text.get_text() for text in ax.texts) == ["2", "5", "7"]
 
 
+def test_plot_matrix_writes_white_on_fields_above_a_third_of_the_largest():
+    ax = plot_matrix([[12, 5], [4, 3]], labels=["a", "b"], x_label="said", y_label="true")
+    colors = {text.get_text(): text.get_color() for text in ax.texts}
+    assert colors == {"12": "white", "5": "white", "4": "black", "3": "black"}
+
+
 def decision_regions(probability_of):
     """Draw a classifier on [-1, 1]² with one sample of each class."""
     x1, x2 = np.linspace(-1, 1, 41), np.linspace(-1, 1, 21)
