@@ -123,6 +123,7 @@ def test_lint_wants_caption_name_and_alt_text(notebook):
     cell.metadata.mystnb = FIGURE
     assert problems(notebook, chapter="curves") == []
     assert "is not fig-sums-…" in problems(notebook)[0]
+    assert "is not fig-two-words-…" in problems(notebook, chapter="two_words")[0]
     cell.outputs *= 2
     assert "draws 2 figures" in problems(notebook, chapter="curves")[0]
 
