@@ -45,14 +45,14 @@ def archives(tmp_path, monkeypatch):
     monkeypatch.setattr(fashion_mnist, "DIGESTS", digests)
     monkeypatch.setattr(fashion_mnist.FashionMNIST, "mirrors", ["http://127.0.0.1:9/"])
     monkeypatch.setattr(fashion_mnist, "user_cache_path", lambda app: tmp_path / "cache" / app)
-    monkeypatch.delenv(fashion_mnist.FOLDER_VARIABLE, raising=False)
-    monkeypatch.delenv(fashion_mnist.REQUIRED_VARIABLE, raising=False)
+    monkeypatch.delenv("LABS_FASHION_MNIST", raising=False)
+    monkeypatch.delenv("LABS_REQUIRE_DATA", raising=False)
     return folder
 
 
 @pytest.fixture
 def named_folder(archives, monkeypatch):
-    monkeypatch.setenv(fashion_mnist.FOLDER_VARIABLE, str(archives))
+    monkeypatch.setenv("LABS_FASHION_MNIST", str(archives))
     return archives
 
 
@@ -129,9 +129,19 @@ def test_named_folder_is_unpacked(named_folder, raw):
     assert sorted(path.name for path in raw.iterdir()) == sorted(fashion_mnist.DIGESTS)
 
 
+def test_files_are_unpacked_beside_their_place(named_folder, raw, monkeypatch):
+    folders = []
+    fill = fashion_mnist._fill
+    monkeypatch.setattr(
+        fashion_mnist, "_fill", lambda to, folder: (folders.append(to), fill(to, folder))
+    )
+    load_fashion_mnist()
+    assert folders[0].is_relative_to(raw.parents[1])  # a rename needs the same file system
+
+
 def test_cache_serves_without_folder_or_network(named_folder, monkeypatch):
     load_fashion_mnist()
-    monkeypatch.delenv(fashion_mnist.FOLDER_VARIABLE)
+    monkeypatch.delenv("LABS_FASHION_MNIST")
     assert load_fashion_mnist().stand_in == ""
 
 
@@ -169,7 +179,7 @@ def test_mirror_at_fault_is_given_up_in_time_with_its_reason(
     mirror, monkeypatch, fault, limits, reason
 ):
     monkeypatch.setattr(fashion_mnist.FashionMNIST, "mirrors", [f"{mirror}/{fault}/"])
-    monkeypatch.setenv(fashion_mnist.REQUIRED_VARIABLE, "1")
+    monkeypatch.setenv("LABS_REQUIRE_DATA", "1")
     for name, value in limits.items():
         monkeypatch.setattr(fashion_mnist, name, value)
     started_at = time.monotonic()
@@ -292,8 +302,15 @@ def test_without_data_digits_stand_in_and_say_so(archives, capsys):
     assert "Markdown" in capsys.readouterr().out  # what display prints outside a notebook
 
 
+def test_stand_in_is_marked_for_the_commands(archives, monkeypatch):
+    shown = []
+    monkeypatch.setattr(fashion_mnist, "display", lambda *_, metadata: shown.append(metadata))
+    data = load_fashion_mnist()
+    assert shown == [{"labs": {"stand_in": data.stand_in}}]
+
+
 def test_required_data_does_not_stand_in(archives, monkeypatch):
-    monkeypatch.setenv(fashion_mnist.REQUIRED_VARIABLE, "1")
+    monkeypatch.setenv("LABS_REQUIRE_DATA", "1")
     with pytest.raises(DataUnavailableError, match="Connect to the network, or set"):
         load_fashion_mnist()
 
@@ -306,7 +323,7 @@ def test_unusable_cache_names_the_way_out(named_folder, monkeypatch, tmp_path):
 
 
 @pytest.mark.skipif(
-    not os.environ.get(fashion_mnist.FOLDER_VARIABLE),
+    not os.environ.get("LABS_FASHION_MNIST"),
     reason="LABS_FASHION_MNIST names no folder with the original archives",
 )
 def test_original_archives_hold_seventy_thousand_balanced_images():
