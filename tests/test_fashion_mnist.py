@@ -299,6 +299,7 @@ def test_without_data_digits_stand_in_and_say_so(archives, capsys):
     assert data.X_train.dtype == torch.uint8
     assert data.X_train.max() == 255
     assert data.y_train.unique().tolist() == list(range(10))
+    assert data.class_names == tuple(f"digit {digit}" for digit in range(10))
     assert "Markdown" in capsys.readouterr().out  # what display prints outside a notebook
 
 

@@ -351,7 +351,8 @@ def test_ctrl_c_gets_one_message(unrun_book, monkeypatch, capsys):
     assert capsys.readouterr().err.strip() == message
 
 
-def test_reader_that_ends_early_gets_one_message_and_no_update(finished_book):
+def test_reader_that_ends_early_gets_one_message_and_no_update(finished_book, monkeypatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)  # the last words may be in the buffer
     finished_book.edit("sums", "total", lambda cell: cell.update(outputs=[]))
     before = finished_book.contents()
     with finished_book.start_labs("update") as labs:
