@@ -19,6 +19,24 @@ def test_mutate_reports_what_was_noticed_and_what_was_not(book):
     assert book.contents() == before
 
 
+def test_mutate_plants_faults_in_a_module_and_runs_its_tests(book):
+    files = {
+        "pyproject.toml": "",
+        "labsupport/__init__.py": "",
+        "labsupport/grow.py": "double = lambda x: x * 2\nhalf = lambda x: x / 2\n",
+        "tests/test_grow.py": "from labsupport.grow import double\n"
+        "def test_double():\n    assert double(3) == 6\n",
+    }
+    for name, text in files.items():
+        path = book.root / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    result = book.python(str(TOOL), "grow", PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")  # it saves time
+    assert re.search(r"grow +4 +2 +0 +2 +50\.0%", result.stdout), result.stderr
+    assert "operator\n- half = lambda x: x / 2\n+ half = lambda x: x * 2" in result.stdout
+    assert (book.root / "labsupport/grow.py").read_text() == files["labsupport/grow.py"]
+
+
 def test_mutate_refuses_a_chapter_that_does_not_hold(book):
     book.replace_source("sums", "total", "0.41", "0.51")
     result = book.python(str(TOOL), "sums")
