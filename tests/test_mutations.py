@@ -85,6 +85,12 @@ def test_mutations_are_valid_different_and_one_each():
     assert {m.where for m in made if m.line == 3} == {"f"}
 
 
+@pytest.mark.parametrize("keyword", ["def", "async def"])
+def test_mutations_name_the_function(keyword):
+    (made,) = mutations(f"{keyword} f() -> Tensor[4]:\n    return -x", is_cell=False)
+    assert (made.where, made.kind) == ("f", "sign")
+
+
 def test_mutations_tell_the_change():
     (made,) = mutations("a = 1\nb = -a", is_cell=True)[1:]
     assert (made.line, made.diff) == (2, "- b = -a\n+ b = a")

@@ -152,7 +152,7 @@ def _places(holder: ast.Module, is_cell: bool) -> list[_Place]:
                 if not isinstance(node, ast.AST) or _is_left_alone(node, is_cell):
                     continue
                 inside, at = where, getattr(node, "lineno", line)
-                if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                     inside = f"{where}.{node.name}".lstrip(".")
                 found.append(_Place(node, parent, field, index, inside, at))
                 visit(node, inside, at)
@@ -163,6 +163,7 @@ def _places(holder: ast.Module, is_cell: bool) -> list[_Place]:
 
 _LEFT_ALONE = {
     ("FunctionDef", "returns"),
+    ("AsyncFunctionDef", "returns"),
     ("arg", "annotation"),
     ("AnnAssign", "annotation"),
     ("Raise", "exc"),
