@@ -363,6 +363,30 @@ def test_reader_that_ends_early_gets_one_message_and_no_update(finished_book, mo
     assert finished_book.contents() == before
 
 
+def test_reader_that_ends_before_the_last_words_gets_one_message(unrun_book, monkeypatch):
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    program = """
+import sys
+from labsupport import regenerate
+
+def html(project, options):
+    "Speak."
+    print("last words")
+    return 0
+
+regenerate.html = html
+sys.exit(regenerate.main(["html"]))
+"""
+    command = [sys.executable, "-c", program]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=unrun_book.root, **pipes) as labs:
+        labs.stdout.close()
+        errors = labs.stderr.read()
+    assert errors.startswith("labs: what read its output ended too early")
+    assert len(errors.splitlines()) == 1
+    assert labs.returncode == 1
+
+
 def test_terminal_that_lacks_a_character_is_shown_an_escape(monkeypatch):
     shown = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="ascii"))
