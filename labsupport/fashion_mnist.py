@@ -10,7 +10,6 @@ import gzip
 import hashlib
 import io
 import os
-import shutil
 import tempfile
 import time
 import urllib.request
@@ -26,6 +25,8 @@ from IPython.display import Markdown, display
 from platformdirs import user_cache_path
 from torch import Tensor
 from torchvision.datasets import FashionMNIST
+
+from labsupport.project import remove
 
 __all__ = ["DataUnavailableError", "ImageData", "load_fashion_mnist", "unpacked_root"]
 
@@ -132,15 +133,15 @@ def unpacked_root() -> Path:
         with FileLock(root / "fashion-mnist.lock"):
             if not _is_unpacked(raw):
                 for leftover in root.glob("unpacking-*"):  # of a process that was killed
-                    _remove(leftover)
+                    remove(leftover)
                 with tempfile.TemporaryDirectory(dir=root, prefix="unpacking-") as staging:
                     unpacked = Path(staging) / "raw"
                     unpacked.mkdir()
                     _fill(unpacked, Path(folder) if folder else None)
                     if not raw.parent.is_dir() or raw.parent.is_symlink():
-                        _remove(raw.parent)
+                        remove(raw.parent)
                     raw.parent.mkdir(exist_ok=True)
-                    _remove(raw)
+                    remove(raw)
                     os.replace(unpacked, raw)
     except OSError as error:
         raise DataUnavailableError(
@@ -243,14 +244,6 @@ def _download_from(mirror: str, answer: SimpleQueue) -> None:
         answer.put(str(error) or type(error).__name__)
     else:
         answer.put(archives)
-
-
-def _remove(path: Path) -> None:
-    """Remove a file, a folder or a link, but nothing that a link points to."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _sha256(path: Path) -> str:

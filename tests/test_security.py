@@ -1,7 +1,6 @@
 """What nobody may do through the book: run code from a file, leave a folder, call a stranger."""
 
 import ast
-import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,6 +12,7 @@ from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
 from labsupport import regenerate
+from labsupport.notebooks import code_cells, read_notebook
 
 # Each runs code that a file, a text or a stranger's server holds.
 UNSAFE_NAMES = {
@@ -32,12 +32,6 @@ LESSONS = {
     ): "the same file, with that function on the list of safe ones",
     ("moons_mlp", "tamper"): "a file made in this cell creates an empty file in its own folder",
 }
-
-
-def code_cells(path):
-    """Return the code cells of a notebook as they lie in the file."""
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    return [cell for cell in cells if cell["cell_type"] == "code"]
 
 
 def unsafe_uses(tree, aliases=None):
@@ -133,8 +127,8 @@ def test_package_runs_no_code_from_files(folder):
 def test_chapters_run_code_from_files_in_the_listed_lessons_only():
     found = set()
     for path in (ROOT / "book").glob("*.ipynb"):
-        cells = code_cells(path)
-        trees = {cell["id"]: ast.parse("".join(cell["source"])) for cell in cells}
+        cells = code_cells(read_notebook(path))
+        trees = {cell["id"]: ast.parse(cell.source) for cell in cells}
         aliases = {}
         for tree in trees.values():
             aliases |= imported_names(tree)
@@ -275,9 +269,9 @@ def test_book_has_no_launch_buttons_and_no_analytics():
 
 def test_chapters_embed_no_active_content():
     for path in (ROOT / "book").glob("*.ipynb"):
-        for cell in code_cells(path):
+        for cell in code_cells(read_notebook(path)):
             for output in cell["outputs"]:
-                html = "".join(output.get("data", {}).get("text/html", ""))
+                html = output.get("data", {}).get("text/html", "")
                 found = re.search(r"<script|<iframe|\bon\w+\s*=|javascript:|(?:src|href)=", html)
                 assert not found, (path.name, cell["id"], found)
 
