@@ -1,0 +1,90 @@
+"""Every chapter holds what its readers may expect of all of them."""
+
+import ast
+import itertools
+import re
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+from labsupport.notebooks import code_cells, read_notebook
+from labsupport.project import Project
+
+ROOT = Path(__file__).parents[1]
+CHAPTERS = {
+    name: read_notebook(ROOT / "book" / f"{name}.ipynb")
+    for name in Project(ROOT, ROOT / "_build").chapters()
+}
+ASSERTS = re.compile(r"\bassert\b|\bbelow\(|\bgradcheck")
+
+pytestmark = pytest.mark.parametrize("chapter", CHAPTERS)
+
+
+def text_of(chapter):
+    return "\n\n".join(c.source for c in CHAPTERS[chapter].cells if c.cell_type == "markdown")
+
+
+def declared():
+    """Return the packages that `pip install -e .` brings, and the modules of the package itself."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = {re.match(r"[\w-]+", line)[0] for line in project["dependencies"]}
+    modules = {module for module, found in packages_distributions().items() if names & set(found)}
+    return modules | {"labsupport"} | set(sys.stdlib_module_names)
+
+
+def test_imports_are_declared(chapter):
+    imported = set()
+    for cell in code_cells(CHAPTERS[chapter]):
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(node.module.partition(".")[0])
+    assert imported <= declared()
+
+
+def test_every_code_cell_follows_prose(chapter):
+    pairs = itertools.pairwise(CHAPTERS[chapter].cells)
+    assert [b.id for a, b in pairs if a.cell_type == b.cell_type == "code"] == []
+
+
+def test_every_figure_is_referred_to(chapter):
+    figures = {
+        cell.metadata.mystnb.figure.name
+        for cell in code_cells(CHAPTERS[chapter])
+        if "figure" in cell.metadata.get("mystnb", {})
+    }
+    assert figures
+    assert (
+        figures - set(re.findall(r"\{numref\}`(?:[^`<]*<)?([^`>]+)>?`", text_of(chapter))) == set()
+    )
+
+
+def test_every_labelled_equation_is_referred_to(chapter):
+    labels = set(re.findall(r"^\$\$ \((eq-[\w-]+)\)", text_of(chapter), re.MULTILINE))
+    assert labels
+    assert labels - set(re.findall(r"\{eq\}`(eq-[\w-]+)`", text_of(chapter))) == set()
+
+
+def test_every_exercise_has_an_asserted_solution(chapter):
+    exercises = re.findall(r"\{exercise\}[^\n]*\n:label: (ex-[\w-]+)", text_of(chapter))
+    solved, asserted = [], False
+    for cell in CHAPTERS[chapter].cells:
+        if cell.cell_type == "code":
+            asserted = asserted or bool(ASSERTS.search(cell.source))
+            continue
+        for edge, label in re.findall(r"\{solution-(start|end)\} ?(ex-[\w-]+)?", cell.source):
+            if edge == "start":
+                solved.append(label)
+                asserted = False
+            else:
+                assert asserted, f"nothing is asserted in the solution of {solved[-1]}"
+    assert len(exercises) >= 3
+    assert solved == exercises
+
+
+def test_text_links_the_glossary(chapter):
+    assert len(set(re.findall(r"\{term\}`([^`]+)`", text_of(chapter)))) >= 10
