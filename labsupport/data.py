@@ -4,6 +4,8 @@ Draws are made in float64 on the CPU and then cast: every dtype and every device
 samples.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterator, Sequence
 

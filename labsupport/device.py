@@ -1,5 +1,7 @@
 """Choose the device that a chapter runs on, wait for it, and name it."""
 
+from __future__ import annotations
+
 import os
 import platform
 import re

@@ -1,5 +1,7 @@
 """Open a chapter with one call, and close it with a table of where it ran."""
 
+from __future__ import annotations
+
 import platform
 import time
 from importlib.metadata import version

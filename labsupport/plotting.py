@@ -3,6 +3,8 @@
 Imports pyplot and nothing of PyTorch: tensors are handed in as anything NumPy can read.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl

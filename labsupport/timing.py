@@ -1,5 +1,7 @@
 """Measure elapsed time so that the figure means something."""
 
+from __future__ import annotations
+
 import statistics
 import time
 from collections.abc import Callable
@@ -65,7 +67,7 @@ class Timer:
         """Return the running totals in seconds, one for each lap."""
         return list(accumulate(self.laps_s))
 
-    def __enter__(self) -> "Timer":
+    def __enter__(self) -> Timer:
         self.start()
         return self
 

@@ -1,5 +1,7 @@
 """Train a model, evaluate a classifier, predict; record what happened as plain rows."""
 
+from __future__ import annotations
+
 import math
 import sys
 from collections.abc import Callable, Iterable

@@ -196,7 +196,8 @@ def rendered_book(blessed_book, tmp_path_factory):
     book = blessed_book.copy(tmp_path_factory.mktemp("rendered") / "book", without=["_build"])
     shutil.copy(ROOT / "_config.yml", book.root)
     shutil.copy(ROOT / "book/references.bib", book.root / "book")
-    shutil.copytree(ROOT / "book/assets", book.root / "book/assets")
+    for folder in ("assets", "templates"):
+        shutil.copytree(ROOT / "book" / folder, book.root / "book" / folder)
     (book.root / "book/intro.md").write_text("# A tiny book\n\nEuler: $e^{i \\pi} = -1$.\n")
     book.rendered = book.labs("html")
     return book
