@@ -1,4 +1,4 @@
-# Every target installs what it needs into .venv first; only `html` needs no torch.
+# Every target installs what it needs into .venv first; only `html` and `pdf` need no torch.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -6,13 +6,16 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint requirements.lock
 
 .DEFAULT_GOAL := book
-.PHONY: book html test lint mutate stability bench update clean
+.PHONY: book html pdf test lint mutate stability bench update clean
 
 book: $(VENV)/labs.installed
 	$(BIN)/labs run
 
 html: $(VENV)/html.installed
 	$(BIN)/labs html
+
+pdf: $(VENV)/html.installed
+	$(BIN)/labs pdf
 
 update: $(VENV)/labs.installed
 	$(BIN)/labs update

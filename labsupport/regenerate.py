@@ -99,6 +99,15 @@ def html(project: Project, options: argparse.Namespace) -> int:
     return 0
 
 
+def pdf(project: Project, options: argparse.Namespace) -> int:
+    """Print the committed book into one PDF."""
+    from labsupport.pdf import render_pdf
+
+    with project.locked():
+        print(f"The book: {render_pdf(project)}")
+    return 0
+
+
 def check(project: Project, options: argparse.Namespace) -> int:
     """Run the chapters again under pytest and hold them against their committed outputs."""
     importlib.import_module("nbval")
@@ -178,6 +187,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(update, some)
     add(html)
+    add(pdf)
     add(check, some)
     return parser
 

@@ -1,12 +1,13 @@
 """Render the book to HTML from committed or freshly executed chapters; needs no torch."""
 
+import contextlib
 import importlib
 import os
 import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import nbformat
@@ -14,7 +15,7 @@ import nbformat
 from labsupport.notebooks import code_cells, read_notebook, stand_in_reason, write_notebook
 from labsupport.project import DISK_FIX, LabsError, Project, read_yaml, remove
 
-__all__ = ["render_html"]
+__all__ = ["render_html", "rendered"]
 
 
 def render_html(project: Project, executed_chapters: Sequence[str] = ()) -> Path:
@@ -31,12 +32,20 @@ def render_html(project: Project, executed_chapters: Sequence[str] = ()) -> Path
         If Jupyter Book finds fault with a page. The HTML of an earlier rendering is then left
         as it is.
     """
+    if not project.html.exists() and _previous(project.html).exists():
+        os.replace(_previous(project.html), project.html)
+    with rendered(project, executed_chapters) as html:
+        _replace(project.html, html)
+    return project.html / "index.html"
+
+
+@contextlib.contextmanager
+def rendered(project: Project, executed_chapters: Sequence[str] = ()) -> Iterator[Path]:
+    """Render all pages into a folder, whose parent is gone afterwards; see `render_html`."""
     importlib.import_module("jupyter_book")  # the process that uses it could only fail in its log
     read_yaml(project.root / "_config.yml")
     for leftover in project.build.glob("rendering-*"):  # of a process that was killed
         remove(leftover)
-    if not project.html.exists() and _previous(project.html).exists():
-        os.replace(_previous(project.html), project.html)
     project.build.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=project.build, prefix="rendering-") as folder:
         pages = project.stage(f"{Path(folder).name}/pages")
@@ -45,8 +54,7 @@ def render_html(project: Project, executed_chapters: Sequence[str] = ()) -> Path
             _announce_stand_in(notebook)
             write_notebook(notebook, pages / "book" / f"{chapter}.ipynb")
         _run_jupyter_book(pages, Path(folder), log=project.logs / "html.log")
-        _replace(project.html, Path(folder) / "_build" / "html")
-    return project.html / "index.html"
+        yield Path(folder) / "_build" / "html"
 
 
 def _replace(old: Path, new: Path) -> None:
