@@ -47,7 +47,9 @@ def gradcheck_by_hand(make_operator: Callable, *inputs: Tensor) -> bool:
         `gradients`, in their order.
     inputs : X, then the parameters, each a Tensor of any shape, float64
 
-    Source: `torch.autograd.gradcheck`, which is handed this backward in place of autograd's.
+    References
+    ----------
+    `torch.autograd.gradcheck`, which is handed this backward in place of autograd's.
     """
     leaves = [tensor.detach().requires_grad_() for tensor in inputs]
     return torch.autograd.gradcheck(

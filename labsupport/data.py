@@ -102,7 +102,9 @@ def make_moons(
     ValueError
         If there is not a sample for each class, or if `noise_std` is negative or not finite.
 
-    Source: `sklearn.datasets.make_moons`, without its noise the same points.
+    References
+    ----------
+    `sklearn.datasets.make_moons`, without its noise the same points.
     """
     if num_samples < 2:
         raise ValueError(f"num_samples must be at least 2, one for each class, got {num_samples}")
@@ -151,7 +153,9 @@ def planck_exitance(wavelength: Tensor, temperature: Tensor) -> Tensor:
     ValueError
         If a wavelength or a temperature is not above 0.
 
-    Source: Planck's law, https://physics.nist.gov/cuu/Constants (first and second radiation
+    References
+    ----------
+    Planck's law, https://physics.nist.gov/cuu/Constants (first and second radiation
     constant).
     """
     for name, value, unit in (("wavelength", wavelength, "µm"), ("temperature", temperature, "K")):

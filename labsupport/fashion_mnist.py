@@ -99,7 +99,9 @@ def load_fashion_mnist() -> ImageData:
         If the folder named by `LABS_FASHION_MNIST` is not as it should be, or if nothing can be
         had and `LABS_REQUIRE_DATA` is set.
 
-    Source: Xiao, Rasul and Vollgraf (2017), https://arxiv.org/abs/1708.07747
+    References
+    ----------
+    Xiao, Rasul and Vollgraf (2017), https://arxiv.org/abs/1708.07747
     """
     try:
         root = unpacked_root()

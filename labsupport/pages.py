@@ -1,10 +1,13 @@
-"""Sphinx extension of this book: an anchor on every code cell, the ledger of claims, light pages.
+"""Sphinx extension of this book: anchors on cells, tables made from data files, light pages.
 
 `_config.yml` names it; like all that renders pages it needs no torch.
 """
 
+import csv
+import itertools
 import json
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import tinycss2
@@ -17,7 +20,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from labsupport.ledger import ledger_markdown, read_ledger
 
-__all__ = ["setup"]
+__all__ = ["provenance_markdown", "setup"]
 
 
 class CellAnchors(SphinxTransform):
@@ -53,6 +56,17 @@ class Claims(SphinxDirective):
         return self.parse_text_to_nodes(text)
 
 
+class Provenance(SphinxDirective):
+    """Show when, where and how fast each chapter was executed: one table for each machine."""
+
+    def run(self) -> list[nodes.Node]:
+        """Read what `labs update` recorded."""
+        path = Path(self.env.srcdir) / "book" / "provenance.csv"
+        self.env.note_dependency(str(path))
+        with path.open(encoding="utf-8", newline="") as file:
+            return self.parse_text_to_nodes(provenance_markdown(list(csv.DictReader(file))))
+
+
 class LosslessWebp(ImageConverter):
     """Serve figures as lossless WebP: the same pixels in less than half of the bytes."""
 
@@ -69,6 +83,41 @@ class LosslessWebp(ImageConverter):
         with Image.open(_from) as image:
             image.save(_to, lossless=True)
         return True
+
+
+def provenance_markdown(rows: Sequence[Mapping[str, str]]) -> str:
+    """Return a table of runs for each machine, with the sum of the seconds."""
+    lines = []
+    for machine, runs in itertools.groupby(sorted(rows, key=_machine), _machine):
+        lines += [
+            "",
+            f"{machine}:",
+            "",
+            "| chapter | run | seconds | peak MB |",
+            "|---|---|--:|--:|",
+        ]
+        total = 0
+        for run in runs:
+            total += int(run["seconds"])
+            cells = [f"{{doc}}`{run['chapter']}`", run["run"], run["seconds"], run["peak MB"]]
+            lines.append(f"| {' | '.join(cells)} |")
+        lines.append(f"| all, one after another | | {total} | |")
+    return "\n".join(lines)
+
+
+def _machine(row: Mapping[str, str]) -> str:
+    """Return the machine of a run."""
+    return row["machine"]
+
+
+def repair_markup(
+    app: Sphinx, page: str, template: str, context: dict, doctree: nodes.Node
+) -> None:
+    """Repair what screen readers and links stumble over."""
+    body = context.get("body", "")
+    body = body.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
+    # every solution of a page has this id
+    context["body"] = body.replace('id="solution-content"', 'class="solution-content"')
 
 
 def remove_unused_styles(app: Sphinx, error: Exception | None) -> None:
@@ -122,6 +171,8 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register what pages need."""
     app.add_transform(CellAnchors)
     app.add_directive("claims", Claims)
+    app.add_directive("provenance", Provenance)
     app.add_post_transform(LosslessWebp)
+    app.connect("html-page-context", repair_markup)
     app.connect("build-finished", remove_unused_styles, priority=900)  # when all files are there
     return {"parallel_read_safe": True, "parallel_write_safe": True}

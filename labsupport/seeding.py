@@ -32,7 +32,9 @@ def make_deterministic() -> None:
     another day; some CUDA kernels add in the order in which threads finish. cuBLAS reads its
     workspace setting once, when CUDA starts, so call this before the first CUDA operation.
 
-    Source: https://docs.pytorch.org/docs/stable/notes/randomness.html
+    References
+    ----------
+    https://docs.pytorch.org/docs/stable/notes/randomness.html
     """
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     # use_deterministic_algorithms(True) does the same, but takes seconds to import the compiler
