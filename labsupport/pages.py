@@ -4,6 +4,7 @@
 """
 
 import csv
+import functools
 import itertools
 import json
 import re
@@ -14,6 +15,8 @@ import tinycss2
 from docutils import nodes
 from PIL import Image
 from sphinx.application import Sphinx
+from sphinx.builders import Builder
+from sphinx.environment import BuildEnvironment
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms.images import ImageConverter
 from sphinx.util.docutils import SphinxDirective
@@ -110,6 +113,17 @@ def _machine(row: Mapping[str, str]) -> str:
     return row["machine"]
 
 
+def read_documents_once(app: Sphinx, env: BuildEnvironment) -> None:
+    """Keep the documents that numbered references lead to: Sphinx reads them for each one anew."""
+    read, resolve = env.get_doctree, env.get_and_resolve_doctree
+
+    def resolve_own_copy(name: str, builder: Builder, doctree: nodes.document = None, **options):
+        return resolve(name, builder, doctree or read(name), **options)
+
+    env.get_doctree = functools.cache(read)
+    env.get_and_resolve_doctree = resolve_own_copy
+
+
 def repair_markup(
     app: Sphinx, page: str, template: str, context: dict, doctree: nodes.Node
 ) -> None:
@@ -173,6 +187,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("claims", Claims)
     app.add_directive("provenance", Provenance)
     app.add_post_transform(LosslessWebp)
+    app.connect("env-check-consistency", read_documents_once)  # after Sphinx has stored them
     app.connect("html-page-context", repair_markup)
     app.connect("build-finished", remove_unused_styles, priority=900)  # when all files are there
     return {"parallel_read_safe": True, "parallel_write_safe": True}
