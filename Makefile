@@ -21,7 +21,7 @@ update: $(VENV)/labs.installed
 	$(BIN)/labs update
 
 test: $(VENV)/labs.installed
-	$(BIN)/python -m pytest --nbval --numprocesses auto --maxprocesses 4 --dist loadgroup
+	$(BIN)/python -m pytest --nbval --numprocesses auto --maxprocesses 4 --dist loadscope
 
 lint: $(VENV)/labs.installed
 	$(BIN)/ruff check .

@@ -77,7 +77,6 @@ class Chapter(IPyNbFile):
             raise self.CollectError(str(error)) from error
         self.stopped = ""
         self.num_executed = 0
-        self.add_marker(pytest.mark.xdist_group(str(self.path)))  # one worker, one kernel
         yield ChapterLint.from_parent(self, name="lint")
         self.cells = [
             ChapterCell.from_parent(

@@ -41,7 +41,6 @@ missing = [
     if not importlib.util.find_spec(name)
 ]
 pytestmark = [
-    pytest.mark.xdist_group("pages"),
     pytest.mark.skipif(
         bool(missing), reason=f"{', '.join(missing)} not installed: pip install -e '.[html,test]'"
     ),

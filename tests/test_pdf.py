@@ -70,7 +70,6 @@ def sheet_of(book, target):
 
 
 @needs_chromium
-@pytest.mark.xdist_group("rendered_book")
 def test_pdf_is_named_and_nothing_else_is_left(printed_book):
     assert str(printed_book.root / "_build/book.pdf") in printed_book.printed.stdout
     left = sorted(path.name for path in (printed_book.root / "_build").iterdir())
@@ -78,7 +77,6 @@ def test_pdf_is_named_and_nothing_else_is_left(printed_book):
 
 
 @needs_chromium
-@pytest.mark.xdist_group("rendered_book")
 def test_contents_lead_to_the_first_sheet_of_each_page(printed_book):
     targets = links(printed_book.pdf.pages[1])
     headings = ["A tiny book", "All the sums", "All the curves"]
@@ -87,7 +85,6 @@ def test_contents_lead_to_the_first_sheet_of_each_page(printed_book):
 
 
 @needs_chromium
-@pytest.mark.xdist_group("rendered_book")
 def test_every_link_leads_into_the_pdf_or_to_the_web(printed_book):
     found = [target for page in printed_book.pdf.pages for target in links(page)]
     inside = [target for target in found if target in printed_book.pdf.named_destinations]
@@ -96,7 +93,6 @@ def test_every_link_leads_into_the_pdf_or_to_the_web(printed_book):
 
 
 @needs_chromium
-@pytest.mark.xdist_group("rendered_book")
 def test_outline_holds_pages_and_their_sections(printed_book):
     contents, intro, sums, sections, *_ = printed_book.pdf.outline
     assert [contents.title, intro.title, sums.title] == ["Contents", "A tiny book", "All the sums"]
@@ -104,7 +100,6 @@ def test_outline_holds_pages_and_their_sections(printed_book):
 
 
 @needs_chromium
-@pytest.mark.xdist_group("rendered_book")
 def test_pdf_holds_outputs_and_solutions_and_no_raw_formula(printed_book):
     text = "\n".join(page.extract_text() for page in printed_book.pdf.pages)
     assert "total 1.230 of 3 parts" in text
@@ -113,7 +108,6 @@ def test_pdf_holds_outputs_and_solutions_and_no_raw_formula(printed_book):
 
 
 @needs_chromium
-@pytest.mark.xdist_group("rendered_book")
 def test_sheets_carry_the_heading_of_their_page_and_a_number(printed_book):
     sheets = [sheet_of(printed_book, target) for target in links(printed_book.pdf.pages[1])]
     assert [sheet[:2] for sheet in sheets] == [

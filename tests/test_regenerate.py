@@ -95,14 +95,12 @@ def odd_run(blessed_book, tmp_path_factory):
     return book
 
 
-@pytest.mark.xdist_group("odd_run")
 def test_run_with_parameters_shows_them(odd_run):
     notebook = executed(odd_run, "sums")
     assert "total 2.050 of 5 parts" in notebook.cells[4].outputs[1].text
     assert "seed = 5" in notebook.cells[3].source
 
 
-@pytest.mark.xdist_group("odd_run")
 def test_stand_in_data_are_announced_in_the_summary_and_on_the_page(odd_run):
     assert "on stand-in data" in odd_run.ran.stdout
     assert "sums ran on stand-in data. no network here" in odd_run.ran.stdout
@@ -110,7 +108,6 @@ def test_stand_in_data_are_announced_in_the_summary_and_on_the_page(odd_run):
     assert page.index("This page was run on stand-in data") < page.index("cell_input")
 
 
-@pytest.mark.xdist_group("odd_run")
 def test_update_refuses_stand_in_data(odd_run, capsys):
     before = odd_run.contents()
     assert odd_run.main("update") == 1
@@ -119,7 +116,6 @@ def test_update_refuses_stand_in_data(odd_run, capsys):
     assert odd_run.contents() == before
 
 
-@pytest.mark.xdist_group("odd_run")
 def test_update_refuses_changed_parameters(odd_run, tmp_path, capsys):
     book = odd_run.copy(tmp_path / "book")
     record = book.root / "_build/executed/sums.json"
@@ -205,7 +201,6 @@ def failed_run(blessed_book, tmp_path_factory):
     return book
 
 
-@pytest.mark.xdist_group("failed_run")
 def test_failing_cell_is_named_and_the_others_still_run(failed_run):
     assert failed_run.ran.returncode == 1
     errors = failed_run.ran.stderr
@@ -218,12 +213,10 @@ def test_failing_cell_is_named_and_the_others_still_run(failed_run):
     assert failed_run.contents() == failed_run.contents_before_run
 
 
-@pytest.mark.xdist_group("failed_run")
 def test_long_error_is_cut(failed_run):
     assert max(map(len, failed_run.ran.stderr.splitlines())) < 600
 
 
-@pytest.mark.xdist_group("failed_run")
 def test_update_refuses_a_failed_run(failed_run, capsys):
     assert failed_run.main("update", "sums") == 1
     assert "sums has no finished run" in capsys.readouterr().err
@@ -242,7 +235,6 @@ def dead_run(blessed_book, tmp_path_factory):
     return book
 
 
-@pytest.mark.xdist_group("dead_run")
 def test_killed_kernel_is_named(dead_run):
     assert dead_run.ran.returncode == 1
     assert "labs: sums failed in cell 3 (total): the kernel died" in dead_run.ran.stderr
@@ -250,7 +242,6 @@ def test_killed_kernel_is_named(dead_run):
     assert "Traceback" not in dead_run.ran.stderr
 
 
-@pytest.mark.xdist_group("dead_run")
 def test_unknown_kernel_is_named(dead_run):
     message = "curves failed before its first cell: NoSuchKernel: No such kernel named nowhere"
     assert message in dead_run.ran.stderr
@@ -409,7 +400,6 @@ def updated_book(blessed_book, tmp_path_factory):
     return book
 
 
-@pytest.mark.xdist_group("updated_book")
 def test_update_copies_outputs_and_nothing_else(updated_book):
     assert updated_book.updated.returncode == 0, updated_book.updated.stderr
     shown = updated_book.updated.stdout
@@ -423,7 +413,6 @@ def test_update_copies_outputs_and_nothing_else(updated_book):
     assert blessed == edited
 
 
-@pytest.mark.xdist_group("updated_book")
 def test_check_runs_the_named_chapter(updated_book):
     result = updated_book.labs("check", "sums")
     assert result.returncode == 0
@@ -541,7 +530,6 @@ def test_damaged_provenance_is_named_before_anything_is_written(stale_book, caps
 # rendering and checking
 
 
-@pytest.mark.xdist_group("rendered_book")
 def test_html_shows_committed_outputs(rendered_book):
     assert rendered_book.rendered.returncode == 0, rendered_book.rendered.stderr
     assert str(rendered_book.root / "_build/html/index.html") in rendered_book.rendered.stdout
@@ -549,7 +537,6 @@ def test_html_shows_committed_outputs(rendered_book):
     assert "total 1.230 of 3 parts" in page
 
 
-@pytest.mark.xdist_group("rendered_book")
 def test_html_keeps_the_last_good_book_when_a_page_is_at_fault(rendered_book, tmp_path):
     book = rendered_book.copy(tmp_path / "book")
     (book.root / "book/intro.md").write_text("# Intro\n\n{ref}`nowhere`\n")

@@ -1,14 +1,29 @@
 """Each test plants one fault into a tiny book and reads what `pytest --nbval book/` says."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
+MAKEFILE = Path(__file__).parents[1] / "Makefile"
 
-def test_untouched_book_passes(book):
-    result = book.pytest("book")
-    assert result.returncode == 0, result.stdout
-    assert "9 passed" in result.stdout
+
+@pytest.fixture(scope="module")
+def untouched(blessed_book):
+    """Test the book on two workers, as the Makefile does."""
+    sharing = re.search(r"--dist \w+", MAKEFILE.read_text(encoding="utf-8"))[0].split()
+    return blessed_book.pytest("book", "--verbose", "--numprocesses", "2", *sharing)
+
+
+def test_untouched_book_passes(untouched):
+    assert untouched.returncode == 0, untouched.stdout
+    assert "9 passed" in untouched.stdout
+
+
+def test_one_worker_runs_all_cells_of_a_chapter(untouched):
+    places = set(re.findall(r"\[(gw\d)\].*book/(\w+)\.ipynb", untouched.stdout))
+    assert sorted(chapter for _, chapter in places) == ["curves", "sums"]
 
 
 def test_changed_constant_is_named_with_its_distance(book):

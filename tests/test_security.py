@@ -246,14 +246,12 @@ def test_strangers_finds(tmp_path, name, content):
     assert strangers(tmp_path)
 
 
-@pytest.mark.xdist_group("rendered_book")
 def test_rendered_pages_load_nothing_from_elsewhere(rendered_book):
     html = rendered_book.root / "_build/html"
     assert (html / "index.html").exists()
     assert strangers(html) == []
 
 
-@pytest.mark.xdist_group("rendered_book")
 def test_rendered_pages_bring_their_own_mathjax(rendered_book):
     html = rendered_book.root / "_build/html"
     (script,) = re.findall(r'src="([^"]*mathjax[^"]*\.js)', (html / "book/intro.html").read_text())

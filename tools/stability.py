@@ -33,7 +33,7 @@ def keeps_its_promises(
     """Run every chapter under pytest; leave what it says in `log`."""
     chapters = [str(project.notebook(chapter)) for chapter in project.chapters()]
     command = [sys.executable, "-m", "pytest", "--nbval", "-q"]
-    command += ["--numprocesses", "2", "--dist", "loadgroup"]
+    command += ["--numprocesses", "2", "--dist", "loadscope"]
     command += ["--rootdir", str(project.root), "-c", str(project.root / "pyproject.toml")]
     with log.open("w", encoding="utf-8") as file:
         return not subprocess.run(
