@@ -75,7 +75,8 @@ class LosslessWebp(ImageConverter):
 
     def match(self, node: nodes.image) -> bool:
         """Take what the pages show; the other formats of Sphinx know no WebP."""
-        return self.app.builder.format == "html" and node["uri"].endswith(".png")
+        is_here = "?" not in node["candidates"]
+        return self.app.builder.format == "html" and is_here and node["uri"].endswith(".png")
 
     def get_conversion_rule(self, node: nodes.image) -> tuple[str, str]:
         """Say what becomes of what."""
@@ -130,8 +131,8 @@ def repair_markup(
     """Repair what screen readers and links stumble over."""
     body = context.get("body", "")
     body = body.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
-    # every solution of a page has this id
-    context["body"] = body.replace('id="solution-content"', 'class="solution-content"')
+    # all exercises of a page have one id, and so have their solutions
+    context["body"] = re.sub(r'id="((?:exercise|solution)-content)"', r'class="\1"', body)
 
 
 def remove_unused_styles(app: Sphinx, error: Exception | None) -> None:

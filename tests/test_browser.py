@@ -19,11 +19,11 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 import nbformat
 import pytest
 
+from labsupport.pdf import BROWSERS
 from labsupport.project import Project, read_yaml
 from labsupport.render import render_html
 
 ROOT = Path(__file__).parents[1]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 WEIGHT_LIMIT = 1_000_000
 FIRST_PAINT_MS = 1000
 DESKTOP = {"width": 1280, "height": 900}
@@ -467,6 +467,11 @@ def test_links_resolve(html, elements, page):
             elif anchor and ids[path][anchor] != 1:
                 faults.append(f"{target}: {ids[path][anchor]} elements have this id")
     assert faults == []
+
+
+@each_page
+def test_ids_are_unique(elements, page):
+    assert [name for name, count in Counter(_ids(elements[page])).items() if count > 1] == []
 
 
 def _ids(tags):
