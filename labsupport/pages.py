@@ -3,12 +3,9 @@
 `_config.yml` names it; like all that renders pages it needs no torch.
 """
 
-import csv
 import functools
-import itertools
 import json
 import re
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import tinycss2
@@ -22,8 +19,9 @@ from sphinx.transforms.post_transforms.images import ImageConverter
 from sphinx.util.docutils import SphinxDirective
 
 from labsupport.ledger import ledger_markdown, read_ledger
+from labsupport.provenance import PROVENANCE, provenance_markdown, read_provenance
 
-__all__ = ["provenance_markdown", "setup"]
+__all__ = ["setup"]
 
 
 class CellAnchors(SphinxTransform):
@@ -64,10 +62,9 @@ class Provenance(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Read what `labs update` recorded."""
-        path = Path(self.env.srcdir) / "book" / "provenance.csv"
+        path = Path(self.env.srcdir) / "book" / PROVENANCE
         self.env.note_dependency(str(path))
-        with path.open(encoding="utf-8", newline="") as file:
-            return self.parse_text_to_nodes(provenance_markdown(list(csv.DictReader(file))))
+        return self.parse_text_to_nodes(provenance_markdown(read_provenance(path)))
 
 
 class LosslessWebp(ImageConverter):
@@ -87,31 +84,6 @@ class LosslessWebp(ImageConverter):
         with Image.open(_from) as image:
             image.save(_to, lossless=True)
         return True
-
-
-def provenance_markdown(rows: Sequence[Mapping[str, str]]) -> str:
-    """Return a table of runs for each machine, with the sum of the seconds."""
-    lines = []
-    for machine, runs in itertools.groupby(sorted(rows, key=_machine), _machine):
-        lines += [
-            "",
-            f"{machine}:",
-            "",
-            "| chapter | run | seconds | peak MB |",
-            "|---|---|--:|--:|",
-        ]
-        total = 0
-        for run in runs:
-            total += int(run["seconds"])
-            cells = [f"{{doc}}`{run['chapter']}`", run["run"], run["seconds"], run["peak MB"]]
-            lines.append(f"| {' | '.join(cells)} |")
-        lines.append(f"| all, one after another | | {total} | |")
-    return "\n".join(lines)
-
-
-def _machine(row: Mapping[str, str]) -> str:
-    """Return the machine of a run."""
-    return row["machine"]
 
 
 def read_documents_once(app: Sphinx, env: BuildEnvironment) -> None:

@@ -65,9 +65,8 @@ def run(project: Project, options: argparse.Namespace) -> int:
     if options.device != "auto":
         _check_device(options.device)
         parameters["device"] = options.device
-    num_jobs = options.jobs or min(len(chapters), os.cpu_count() or 1)
     with project.locked():
-        runs = run_chapters(project, chapters, parameters=parameters, num_jobs=num_jobs)
+        runs = run_chapters(project, chapters, parameters=parameters, num_jobs=options.jobs)
         _print_summary(project, runs)
         if any(run.error for run in runs):
             return 1
@@ -171,7 +170,10 @@ def _parser() -> argparse.ArgumentParser:
         "--device", default="auto", help="auto (a GPU if there is one), cpu, cuda or cuda:N"
     )
     runner.add_argument(
-        "--jobs", type=_positive, metavar="N", help="chapters at a time (default: one per core)"
+        "--jobs",
+        type=_positive,
+        metavar="N",
+        help="chapters at a time (default: as cores and memory allow)",
     )
     runner.add_argument(
         "-p",

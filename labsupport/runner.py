@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
 from tqdm import tqdm
 
 from labsupport.notebooks import (
@@ -23,8 +25,11 @@ from labsupport.notebooks import (
     write_atomically,
 )
 from labsupport.project import LabsError, Project
+from labsupport.provenance import PROVENANCE, read_provenance
 
 __all__ = ["Run", "read_run", "run_chapters"]
+
+LARGEST_CHAPTER_MB = 2000  # for a book of which nothing is recorded yet
 
 
 @dataclass
@@ -48,9 +53,9 @@ def run_chapters(
     chapters: Sequence[str],
     *,
     parameters: Mapping[str, object],
-    num_jobs: int,
+    num_jobs: int | None = None,
 ) -> list[Run]:
-    """Execute chapters; a failure of one does not stop the others.
+    """Execute chapters, the longest first; a failure of one does not stop the others.
 
     A chapter that ran to its end lies in `project.executed` with its record, one that failed in
     `project.failed`. Nothing is ever written to the book itself.
@@ -72,8 +77,29 @@ def run_chapters(
     for run in runs:  # a run that is interrupted must not leave an older one to be blessed
         _record_path(project, run.chapter).unlink(missing_ok=True)
         (project.failed / f"{run.chapter}.ipynb").unlink(missing_ok=True)
-    asyncio.run(_run_all(project, stage, runs, num_jobs))
+    costs = _recorded_costs(project)
+    unknown = (math.inf, LARGEST_CHAPTER_MB)
+    longest_first = sorted(runs, key=lambda run: -costs.get(run.chapter, unknown)[0])
+    need_mb = max(costs.get(run.chapter, unknown)[1] for run in runs)
+    jobs = num_jobs or _default_jobs(need_mb)
+    asyncio.run(_run_all(project, stage, longest_first, jobs))
     return runs
+
+
+def _recorded_costs(project: Project) -> dict[str, tuple[float, float]]:
+    """Return seconds and peak megabytes of chapters by their name, as far as they are recorded."""
+    with contextlib.suppress(LabsError, ValueError):  # they serve to plan, no more
+        return {
+            row["chapter"]: (float(row["seconds"]), float(row["peak MB"]))
+            for row in read_provenance(project.book / PROVENANCE)
+        }
+    return {}
+
+
+def _default_jobs(need_mb: float) -> int:
+    """Return how many chapters of that size the cores and the free memory can take."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(cores or 1, int(psutil.virtual_memory().available / (need_mb * 1e6))))
 
 
 def read_run(project: Project, chapter: str) -> Run:

@@ -1,11 +1,8 @@
 """Bless the outputs of a run: copy them into the book, and record where they come from."""
 
-import csv
-import io
 import itertools
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from nbformat import NotebookNode
 
@@ -21,13 +18,12 @@ from labsupport.notebooks import (
     write_together,
 )
 from labsupport.project import LabsError, Project
+from labsupport.provenance import PROVENANCE, provenance_text, read_provenance
 from labsupport.runner import Run, read_run
 
 __all__ = ["update_chapters"]
 
-PROVENANCE = "provenance.csv"
 LONGEST_SHOWN = 1000  # characters of a line; an output can have millions
-COLUMNS = ("chapter", "run", "machine", "seconds", "peak MB")
 
 
 def update_chapters(project: Project, chapters: Sequence[str]) -> None:
@@ -62,7 +58,9 @@ def _update(project: Project, chapters: Sequence[str]) -> None:
         project.notebook(run.chapter): notebook_text(notebook)
         for run, notebook in zip(runs, blessed, strict=True)
     }
-    write_together(texts | {project.book / PROVENANCE: _provenance_text(project, runs)})
+    write_together(
+        texts | {project.book / PROVENANCE: provenance_text(_provenance_rows(project, runs))}
+    )
 
 
 def _blessed(project: Project, run: Run) -> NotebookNode:
@@ -103,32 +101,11 @@ def _changes(committed: NotebookNode, blessed: NotebookNode) -> Iterator[str]:
         yield f"  cell {number} ({new.id})\n{text}"
 
 
-def _provenance_text(project: Project, runs: Sequence[Run]) -> str:
+def _provenance_rows(project: Project, runs: Sequence[Run]) -> list[dict[str, str]]:
     """Replace the rows of these chapters, in the order of the table of contents."""
-    rows = {row["chapter"]: row for row in _read_provenance(project.book / PROVENANCE)}
+    rows = {row["chapter"]: row for row in read_provenance(project.book / PROVENANCE)}
     rows |= {run.chapter: _provenance(run) for run in runs}
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows[chapter] for chapter in project.chapters() if chapter in rows)
-    return text.getvalue()
-
-
-def _read_provenance(path: Path) -> list[dict[str, str]]:
-    """Return the rows of earlier updates; refuse a file in which some could be lost."""
-    if not path.exists():
-        return []
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            header, *rows = csv.reader(file, strict=True)
-        if tuple(header) != COLUMNS:
-            raise ValueError(f"its columns are {', '.join(header)}")
-        return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
-    except (ValueError, csv.Error) as error:
-        raise LabsError(
-            f"{path} is damaged ({error}): restore it (git checkout), or delete it and run and "
-            "update all chapters"
-        ) from error
+    return [rows[chapter] for chapter in project.chapters() if chapter in rows]
 
 
 def _provenance(run: Run) -> dict[str, str]:

@@ -5,7 +5,7 @@ import pytest
 tinycss2 = pytest.importorskip("tinycss2")
 Image = pytest.importorskip("PIL.Image")
 
-from labsupport.pages import _used, provenance_markdown  # noqa: E402
+from labsupport.pages import _used  # noqa: E402
 
 CSS = """
 .used, .gone { color: red }
@@ -43,22 +43,6 @@ def test_rules_for_unknown_classes_are_removed():
 )
 def test_rules_that_a_page_may_use_are_kept(rule):
     assert kept(rule, "used") == rule
-
-
-def test_provenance_has_a_table_for_each_machine_with_its_sum():
-    rows = [
-        {"chapter": name, "run": "today", "machine": machine, "seconds": seconds, "peak MB": "9"}
-        for name, machine, seconds in (("a", "GPU", "7"), ("b", "CPU", "2"), ("c", "CPU", "3"))
-    ]
-    tables = provenance_markdown(rows).split("\n\n")
-    header = "| chapter | run | seconds | peak MB |\n|---|---|--:|--:|\n"
-    assert tables == [
-        "\nCPU:",
-        header + "| {doc}`b` | today | 2 | 9 |\n| {doc}`c` | today | 3 | 9 |\n"
-        "| all, one after another | | 5 | |",
-        "GPU:",
-        header + "| {doc}`a` | today | 7 | 9 |\n| all, one after another | | 7 | |",
-    ]
 
 
 @pytest.fixture(scope="module")

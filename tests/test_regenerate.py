@@ -156,6 +156,49 @@ def test_bad_input_gets_one_message(book, monkeypatch, capsys, arguments, messag
     assert book.contents() == before
 
 
+def plan(book, monkeypatch, *, free_mb=100_000, cores=64):
+    """Return in which order chapters would be started, and how many at a time."""
+    planned = []
+
+    async def run_all(project, stage, runs, num_jobs):
+        planned.append(([run.chapter for run in runs], num_jobs))
+
+    monkeypatch.setattr(runner, "_run_all", run_all)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    memory = SimpleNamespace(available=free_mb * 1e6)
+    monkeypatch.setattr(runner.psutil, "virtual_memory", lambda: memory)
+    runner.run_chapters(Project(book.root, book.root / "_build"), ["sums", "curves"], parameters={})
+    return planned[0]
+
+
+def record(book, sums, curves):
+    rows = [f"{name},today,CPU,{cost}" for name, cost in (("sums", sums), ("curves", curves))]
+    text = "\n".join(["chapter,run,machine,seconds,peak MB", *rows, ""])
+    (book.root / "book/provenance.csv").write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("sums", "curves", "first"),
+    [("3,900", "20,900", "curves"), ("30,900", "20,900", "sums"), ("x,900", "20,9", "sums")],
+)
+def test_longest_chapter_starts_first(book, monkeypatch, sums, curves, first):
+    record(book, sums, curves)
+    assert plan(book, monkeypatch)[0][0] == first
+
+
+@pytest.mark.parametrize(
+    ("free_mb", "cores", "jobs"),
+    [(100_000, 4, 4), (6_100, 64, 3), (1_000, 64, 1)],
+)
+def test_jobs_follow_cores_and_memory(book, monkeypatch, free_mb, cores, jobs):
+    record(book, "3,900", "20,2000")
+    assert plan(book, monkeypatch, free_mb=free_mb, cores=cores)[1] == jobs
+
+
+def test_jobs_of_a_book_without_record_leave_room(unrun_book, monkeypatch):
+    assert plan(unrun_book, monkeypatch, free_mb=6_100)[1] == 3
+
+
 @pytest.mark.parametrize("jobs", ["0", "-1", "two"])
 def test_jobs_must_be_a_number_from_one_on(book, monkeypatch, capsys, jobs):
     monkeypatch.chdir(book.root)
