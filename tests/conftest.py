@@ -1,9 +1,12 @@
 import contextlib
+import functools
+import http.server
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import nbformat
@@ -47,6 +50,20 @@ FIGURE = {
     "figure": {"name": "fig-curves-parabola", "caption": "Three points."},
     "image": {"alt": "A line that rises."},
 }
+
+
+@contextlib.contextmanager
+def serve(handler, folder):
+    """Serve a folder on loopback and give the address."""
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(handler, directory=str(folder))
+    )
+    thread = threading.Thread(target=server.serve_forever, args=[0.01])
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 def make_notebook(cells):

@@ -4,13 +4,11 @@ Links, anchors and downloads are checked without the browser.
 """
 
 import dataclasses
-import functools
 import http.server
 import importlib.util
 import itertools
 import re
 import shutil
-import threading
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
@@ -18,6 +16,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import nbformat
 import pytest
+from conftest import serve
 
 from labsupport.pdf import BROWSERS
 from labsupport.project import Project, read_yaml
@@ -254,15 +253,8 @@ def address(html):
         def log_message(self, *arguments):
             pass
 
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(Handler, directory=str(html))
-    )
-    thread = threading.Thread(target=server.serve_forever, args=[0.01])
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serve(Handler, html) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

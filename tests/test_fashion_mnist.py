@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import functools
 import gzip
 import hashlib
 import http.server
@@ -14,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+from conftest import serve
 
 from labsupport import fashion_mnist
 from labsupport.fashion_mnist import DataUnavailableError, load_fashion_mnist
@@ -102,20 +102,12 @@ def mirror(archives, monkeypatch):
         def log_message(self, *arguments):
             pass
 
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(Handler, directory=str(archives))
-    )
-    thread = threading.Thread(target=server.serve_forever, args=[0.01])
-    thread.start()
-    address = f"http://127.0.0.1:{server.server_port}"
-    monkeypatch.setattr(
-        fashion_mnist.FashionMNIST, "mirrors", [f"{address}/page/", f"{address}/good/"]
-    )
-    yield address
-    over.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serve(Handler, archives) as address:
+        monkeypatch.setattr(
+            fashion_mnist.FashionMNIST, "mirrors", [f"{address}/page/", f"{address}/good/"]
+        )
+        yield address
+        over.set()
 
 
 def test_named_folder_is_unpacked(named_folder, raw):
