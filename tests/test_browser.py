@@ -437,11 +437,13 @@ def test_solution_opens(visits, chapter, means):
 )
 def test_search_finds(tab, address, html, place, words, page):
     base = address if place == "server" else html.as_uri()
-    tab.open(f"{base}/search.html?q={quote(words)}")
+    seen = tab.open(f"{base}/search.html?q={quote(words)}")
     results = tab.page.locator("ul.search li > a")
     results.first.wait_for()
+    tab.page.wait_for_load_state("networkidle")  # it reads the pages it has found
     first = [urlsplit(link.get_attribute("href")).path for link in results.all()[:3]]
     assert f"book/{page}.html" in first
+    assert seen.complaints == []
 
 
 @each_page
