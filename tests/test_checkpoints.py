@@ -1,10 +1,11 @@
 import contextlib
 import errno
+import multiprocessing
 import os
 import pickle
-import subprocess
 import sys
-import textwrap
+import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -307,23 +308,34 @@ def test_a_save_that_fails_leaves_the_old_checkpoint(folder, monkeypatch, error,
     assert visible(folder.parent) == ["moons"]
 
 
+@pytest.fixture(scope="module")
+def processes():
+    """Return what starts processes of their own, which have imported torch already."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["labsupport.checkpoints"])
+    return context
+
+
+def save_until_rename(rename_number, folder):
+    """Save a checkpoint, and end the process instead of one of the renames."""
+    rename, calls = Path.rename, []
+
+    def die(path, target):
+        calls.append(path)
+        if len(calls) == rename_number:
+            os._exit(9)
+        return rename(path, target)
+
+    Path.rename = die
+    save_layers(make_model(), folder)
+
+
 @pytest.mark.parametrize("rename_number", [1, 2])
-def test_a_save_killed_while_it_renames_loses_nothing(folder, rename_number):
-    script = f"""
-        import os, pathlib
-        from labsupport.checkpoints import save_layers
-        from torch import nn
-        rename, calls = pathlib.Path.rename, []
-        def die(path, target):
-            calls.append(path)
-            if len(calls) == {rename_number}:
-                os._exit(9)
-            return rename(path, target)
-        pathlib.Path.rename = die
-        save_layers(nn.Sequential(nn.Linear(1, 1), nn.Sigmoid(), nn.Linear(1, 1)), {str(folder)!r})
-    """
-    killed = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=False)
-    assert killed.returncode == 9
+def test_a_save_killed_while_it_renames_loses_nothing(folder, processes, rename_number):
+    saving = processes.Process(target=save_until_rename, args=(rename_number, folder))
+    saving.start()
+    saving.join()
+    assert saving.exitcode == 9
     assert folder.exists() == (rename_number == 1)
     model = make_model()
     load_layers(model, folder)
@@ -344,35 +356,40 @@ def test_a_checkpoint_is_read_where_no_lock_can_be_written(folder, monkeypatch):
     assert value_of(model) == 1
 
 
-BUSY = """
-import sys, time
-from torch import nn
-from labsupport.checkpoints import load_layers, save_layers
-
-folder, role = sys.argv[1:]
-model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 1))
-end = time.monotonic() + 2
-while time.monotonic() < end:
-    if role == "reader":
-        load_layers(model, folder)
-        values = {value for p in model.parameters() for value in p.flatten().tolist()}
-        assert len(values) == 1, values
-    else:
-        value = time.monotonic() % 1
-        for p in model.parameters():
-            nn.init.constant_(p, value)
-        save_layers(model, folder)
-"""
+def share(folder, role, log):
+    """Read or write a checkpoint for two seconds."""
+    sys.stderr = log.open("w")
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 1))
+    end = time.monotonic() + 2
+    while time.monotonic() < end:
+        if role == "reader":
+            load_layers(model, folder)
+            values = {value for p in model.parameters() for value in p.flatten().tolist()}
+            assert len(values) == 1, values
+        else:
+            value = time.monotonic() % 1
+            for p in model.parameters():
+                nn.init.constant_(p, value)
+            save_layers(model, folder)
 
 
-def test_processes_that_share_a_checkpoint_never_see_half_of_one(tmp_path):
+def test_processes_that_share_a_checkpoint_never_see_half_of_one(tmp_path, processes):
     model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 1))
     for parameter in model.parameters():
         nn.init.constant_(parameter, 0.5)
-    save_layers(model, tmp_path / "shared")
-    command = [sys.executable, "-c", BUSY, str(tmp_path / "shared")]
+    place = tmp_path / "place"
+    place.mkdir()
+    save_layers(model, place / "shared")
+    logs = [tmp_path / f"{number}.log" for number in range(3)]
     roles = ("writer", "writer", "reader")
-    processes = [subprocess.Popen([*command, role], stderr=subprocess.PIPE) for role in roles]
-    errors = [process.communicate()[1].decode() for process in processes]
-    assert errors == ["", "", ""]
-    assert visible(tmp_path) == ["shared"]
+    sharing = [
+        processes.Process(target=share, args=(place / "shared", role, log))
+        for role, log in zip(roles, logs, strict=True)
+    ]
+    for process in sharing:
+        process.start()
+    for process in sharing:
+        process.join()
+    assert [log.read_text() for log in logs] == ["", "", ""]
+    assert [process.exitcode for process in sharing] == [0, 0, 0]
+    assert visible(place) == ["shared"]

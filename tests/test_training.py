@@ -191,16 +191,22 @@ history = training.fit(model, batches, optimizer=optimizer, num_epochs=30, loss_
 """
 
 
-@pytest.mark.parametrize("someone_watches", [False, True])
-def test_progress_is_shown_in_a_notebook_only_if_someone_watches(someone_watches):
+@pytest.fixture(scope="module")
+def client():
+    """Start a kernel."""
     manager, client = start_new_kernel()
+    yield client
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+
+
+@pytest.mark.parametrize("someone_watches", [False, True])
+def test_progress_is_shown_in_a_notebook_only_if_someone_watches(client, someone_watches):
     messages = []
     # a front end lets a cell ask questions, papermill and nbval do not
     client.execute_interactive(
         LONG_TRAINING, allow_stdin=someone_watches, output_hook=messages.append
     )
-    client.stop_channels()
-    manager.shutdown_kernel(now=True)
     streams = {"stdout": "", "stderr": ""}
     for message in messages:
         if message["msg_type"] == "stream":
@@ -210,20 +216,31 @@ def test_progress_is_shown_in_a_notebook_only_if_someone_watches(someone_watches
     assert "".join(streams["stderr"].rsplit("\r", 2)[1:]).strip() == ""  # wiped at the end
 
 
-def test_progress_is_shown_in_a_terminal_and_wiped_at_the_end():
+@pytest.fixture(scope="module")
+def trained():
+    """Train in a process whose errors go to a terminal, then again with errors into a pipe."""
+    again = f"import os, sys\nos.dup2(int(sys.argv[1]), 2)\n{LONG_TRAINING}"
     leader, follower = pty.openpty()
     termios.tcsetwinsize(follower, (24, 80))
-    subprocess.run([sys.executable, "-c", LONG_TRAINING], stderr=follower, check=True)
-    shown = os.read(leader, 65536)
-    os.close(leader)
+    reading, writing = os.pipe()
+    command = [sys.executable, "-c", f"{LONG_TRAINING}\n{again}", str(writing)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": follower, "pass_fds": [writing]}
+    ran = subprocess.run(command, text=True, check=True, **pipes)
+    os.close(writing)
     os.close(follower)
+    with open(leader, "rb", buffering=0) as terminal, open(reading, "rb") as pipe:
+        yield ran.stdout, terminal, pipe
+
+
+def test_progress_is_shown_in_a_terminal_and_wiped_at_the_end(trained):
+    _, terminal, _ = trained
+    shown = terminal.read(65536)
     assert b"/30" in shown
     assert b"epoch/s" in shown
     assert shown.rsplit(b"\r", 2)[-2].strip() == b""
 
 
-def test_progress_is_not_written_into_a_pipe():
-    command = [sys.executable, "-c", LONG_TRAINING]
-    piped = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert piped.stdout == "before\n"
-    assert piped.stderr == ""
+def test_progress_is_not_written_into_a_pipe(trained):
+    printed, _, pipe = trained
+    assert printed == "before\n" * 2
+    assert pipe.read() == b""
