@@ -34,8 +34,8 @@ stability: $(VENV)/labs.installed
 	$(BIN)/python tools/stability.py
 
 bench: $(VENV)/labs.installed
-	$(BIN)/python benchmarks/softmax_regression.py
-	$(BIN)/python benchmarks/logistic_regression.py
+	$(BIN)/python benchmarks/full_size.py
+	$(BIN)/python benchmarks/pipeline.py
 
 clean:
 	rm -rf _build

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -12,7 +12,7 @@ import torch
 
 from labsupport.device import synchronize
 
-__all__ = ["Measurement", "Timer", "measure"]
+__all__ = ["Measurement", "Timer", "measure", "take_turns"]
 
 
 class Timer:
@@ -128,5 +128,47 @@ def measure(
     num_calls = 1
     while any(lap_s(num_calls) < min_lap_s for _ in range(3)):  # one long lap may be a stall
         num_calls *= 2
-    per_call_s = [lap_s(num_calls) / num_calls for _ in range(num_repeats)]
-    return Measurement(*statistics.quantiles(per_call_s, n=4, method="inclusive"), num_repeats)
+    return _summary([lap_s(num_calls) / num_calls for _ in range(num_repeats)])
+
+
+def take_turns(
+    programs: Mapping[str, Callable[[], object]],
+    *,
+    device: torch.device | str = "cpu",
+    num_turns: int = 3,
+) -> tuple[dict[str, Measurement], dict[str, object]]:
+    """Time programs that do the same work one after the other, over and over.
+
+    What slows the machine down for a while then slows down all of them. There is no warm-up: call
+    each program before, if only on less work, and compare what they return.
+
+    Parameters
+    ----------
+    programs : mapping from a name to a callable without arguments
+    device : the device whose queue must be empty before a lap ends
+    num_turns : laps of each program; at least 3, so that quartiles exist
+
+    Returns
+    -------
+    measurements : dict from name to Measurement
+    results : dict from name to what the program returned in its last lap
+
+    Raises
+    ------
+    ValueError
+        If `num_turns` is below 3.
+    """
+    if num_turns < 3:
+        raise ValueError(f"num_turns must be at least 3 for quartiles, got {num_turns}")
+    timers = {name: Timer(device) for name in programs}
+    results = {}
+    for _ in range(num_turns):
+        for name, program in programs.items():
+            with timers[name]:
+                results[name] = program()
+    return {name: _summary(timer.laps_s) for name, timer in timers.items()}, results
+
+
+def _summary(laps_s: list[float]) -> Measurement:
+    """Return the median and the quartiles."""
+    return Measurement(*statistics.quantiles(laps_s, n=4, method="inclusive"), len(laps_s))

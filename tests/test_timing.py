@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from labsupport import timing
-from labsupport.timing import Timer, measure
+from labsupport.timing import Timer, measure, take_turns
 
 
 @pytest.fixture
@@ -104,3 +104,31 @@ def test_measure_sees_real_time():
 def test_measure_refuses_too_few_repeats():
     with pytest.raises(ValueError, match="at least 3"):
         measure(lambda: None, num_repeats=2)
+
+
+def test_take_turns_lets_each_program_run_once_a_turn(clock):
+    order, lengths = [], iter([1.0, 10.0, 2.0, 20.0, 4.0, 30.0])
+
+    def program(name):
+        order.append(name)
+        clock.now += next(lengths)
+        return len(order)
+
+    programs = {name: lambda name=name: program(name) for name in ("a", "b")}
+    measured, results = take_turns(programs, num_turns=3)
+    assert order == ["a", "b"] * 3
+    assert results == {"a": 5, "b": 6}
+    assert (measured["a"].q1_s, measured["a"].median_s, measured["a"].q3_s) == (1.5, 2.0, 3.0)
+    assert (measured["b"].median_s, measured["b"].num_repeats) == (20.0, 3)
+
+
+def test_take_turns_waits_for_the_device(monkeypatch):
+    waits = []
+    monkeypatch.setattr(timing, "synchronize", waits.append)
+    take_turns({"a": lambda: None}, device="cuda:0")
+    assert waits == [timing.torch.device("cuda:0")] * 6
+
+
+def test_take_turns_refuses_too_few_turns():
+    with pytest.raises(ValueError, match="at least 3"):
+        take_turns({"a": lambda: None}, num_turns=2)

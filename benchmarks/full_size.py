@@ -1,0 +1,157 @@
+"""Run the chapter on performance at the size of the reports, and hold its times against targets.
+
+The tables that it measures go into `book/assets/full_size_cpu.md` (`_cuda.md` on a GPU), which the
+chapter shows. Takes a bit more than half an hour on two cores.
+
+    python benchmarks/full_size.py --device cpu
+"""
+
+import argparse
+import sys
+from typing import NamedTuple
+
+from nbformat import NotebookNode
+
+from labsupport.notebooks import code_cells, environment, read_notebook, write_atomically
+from labsupport.project import find_project
+from labsupport.regenerate import main as labs
+
+CHAPTER = "performance"
+FULL_SIZE = {
+    "num_images": 60_000,
+    "num_samples": 1_000_000,
+    "num_epochs": 10,
+    "num_moon_epochs": 1000,
+    "num_workers": 2,
+    "goal": 0.84,
+}
+TABLES = {
+    "rates": "The rates of the machine",
+    "softmax-times": "Softmax, ten epochs on 60,000 images",
+    "floor-table": "Softmax, the floor: an epoch's parts alone, and two programs for all epochs",
+    "goal-times": "A test accuracy of 0.84",
+    "logistic-times": "Logistic, ten epochs of a million samples",
+    "moons-times": "Moons, thirty networks, 1,000 epochs",
+}
+
+
+class Target(NamedTuple):
+    """A ratio of two fields of a table, or a field that is a ratio itself, and its limit."""
+
+    what: str
+    table: str
+    rows: tuple[str, ...]
+    limit: float
+
+
+AT_LEAST = [
+    Target(
+        "softmax, the limit over the report",
+        "softmax-times",
+        ("report: one image at a time", "at the limit"),
+        60,
+    ),
+    Target(
+        "softmax, this book over a DataLoader on tensors",
+        "softmax-times",
+        ("DataLoader on tensors", "this book"),
+        5,
+    ),
+    Target(
+        "accuracy 0.84, this book over scikit-learn",
+        "goal-times",
+        ("scikit-learn", "this book"),
+        1,
+    ),
+    Target(
+        "logistic, this book with autograd over the report",
+        "logistic-times",
+        ("report: one pair at a time", "this book, with autograd"),
+        10,
+    ),
+    Target(
+        "logistic, the limit over the report",
+        "logistic-times",
+        ("report: one pair at a time", "at the limit"),
+        100,
+    ),
+    Target(
+        "moons, stacked over thirty runs of the report",
+        "moons-times",
+        ("report, one by one", "at the limit, stacked"),
+        20,
+    ),
+]
+AT_MOST = [Target("softmax, the limit over its floor", "floor-table", ("floor", "at the limit"), 2)]
+
+
+def shown_tables(notebook: NotebookNode) -> dict[str, str]:
+    """Return the Markdown of the last table that each of the cells in `TABLES` displays."""
+    return {
+        cell.id: "".join(cell.outputs[-1].data["text/markdown"])
+        for cell in code_cells(notebook)
+        if cell.id in TABLES
+    }
+
+
+def ratio(table: str, slow: str, fast: str) -> float:
+    """Return by how much the time of the row `slow` exceeds that of the row `fast`.
+
+    The time is in the column whose title begins with "median" or ends with "measured".
+    """
+    lines = [[field.strip() for field in line.strip("|").split("|")] for line in table.splitlines()]
+    column = next(
+        number
+        for number, title in enumerate(lines[0])
+        if title.startswith("median") or title.endswith("measured")
+    )
+    times = {fields[0]: fields[column] for fields in lines[2:]}
+    return float(times[slow]) / float(times[fast])
+
+
+def judge(tables: dict[str, str]) -> tuple[list[str], bool]:
+    """Return the rows of the table of targets, and whether all are met."""
+    rows, all_met = [], True
+    for target in AT_LEAST:
+        found = ratio(tables[target.table], *target.rows)
+        rows.append(f"| {target.what} | at least {target.limit:g} | {found:.1f} |")
+        all_met &= found >= target.limit
+    for target in AT_MOST:
+        found = 1 / ratio(tables[target.table], *target.rows)
+        rows.append(f"| {target.what} | at most {target.limit:g} | {found:.1f} |")
+        all_met &= found <= target.limit
+    return rows, all_met
+
+
+def compose(notebook: NotebookNode) -> tuple[str, bool]:
+    """Return the page made of the tables and their targets, and whether all are met."""
+    tables, where = shown_tables(notebook), environment(notebook)
+    rows, all_met = judge(tables)
+    lines = [f"Measured on {where['device']}, with PyTorch {where['torch']}.", ""]
+    lines += ["| program over another | target | found |", "|---|---|---|", *rows]
+    for cell_id, title in TABLES.items():
+        lines += ["", f"**{title}:**", "", tables[cell_id]]
+    return "\n".join(lines) + "\n", all_met
+
+
+def main() -> int:
+    """Run, write the tables, return 1 if the chapter fails or a target is missed."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    device = parser.parse_args().device
+    project = find_project()
+    build = project.build / "full_size"
+    command = ["run", CHAPTER, "--no-html", "--build", str(build), "--device", device]
+    for name, value in FULL_SIZE.items():
+        command += ["-p", name, str(value)]
+    if code := labs(command):
+        return code
+    notebook = read_notebook(build / "executed" / f"{CHAPTER}.ipynb")
+    text, all_met = compose(notebook)
+    write_atomically(text, project.book / "assets" / f"full_size_{device.partition(':')[0]}.md")
+    print(text)
+    return int(not all_met)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
