@@ -6,7 +6,9 @@
 import functools
 import json
 import re
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import ClassVar
 
 import tinycss2
 from docutils import nodes
@@ -43,6 +45,9 @@ class CellAnchors(SphinxTransform):
                 self.document.note_explicit_target(node)
 
 
+read_ledger_once = functools.cache(read_ledger)  # nearly every page shows a part of it
+
+
 class Claims(SphinxDirective):
     """Show the claims of the ledger that one chapter settles, or the count of all verdicts."""
 
@@ -53,7 +58,7 @@ class Claims(SphinxDirective):
         path = Path(self.env.srcdir) / "book" / "claims.yml"
         self.env.note_dependency(str(path))
         chapter = self.arguments[0] if self.arguments else None
-        text = ledger_markdown(read_ledger(path), chapter=chapter)
+        text = ledger_markdown(read_ledger_once(path), chapter=chapter)
         return self.parse_text_to_nodes(text)
 
 
@@ -68,7 +73,13 @@ class Provenance(SphinxDirective):
 
 
 class LosslessWebp(ImageConverter):
-    """Serve figures as lossless WebP: the same pixels in less than half of the bytes."""
+    """Serve figures as lossless WebP: the same pixels in less than half of the bytes.
+
+    Encoding is slow and needs no Python, so it goes on beside the writing of the pages.
+    """
+
+    encoders = ThreadPoolExecutor()
+    under_way: ClassVar[list[Future]] = []
 
     def match(self, node: nodes.image) -> bool:
         """Take what the pages show; the other formats of Sphinx know no WebP."""
@@ -80,10 +91,22 @@ class LosslessWebp(ImageConverter):
         return "image/png", "image/webp"
 
     def convert(self, _from: str, _to: str) -> bool:
-        """Write the image anew."""
-        with Image.open(_from) as image:
-            image.save(_to, lossless=True)
+        """Begin to write the image anew."""
+        self.under_way.append(self.encoders.submit(self.encode, _from, _to))
         return True
+
+    @staticmethod
+    def encode(source: str, target: str) -> None:
+        """Write the image anew."""
+        with Image.open(source) as image:
+            image.save(target, lossless=True)
+
+    @classmethod
+    def finish(cls, app: Sphinx) -> list:
+        """Wait for all images, which Sphinx copies after this event; add no page."""
+        while cls.under_way:
+            cls.under_way.pop().result()
+        return []
 
 
 def read_documents_once(app: Sphinx, env: BuildEnvironment) -> None:
@@ -162,5 +185,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_post_transform(LosslessWebp)
     app.connect("env-check-consistency", read_documents_once)  # after Sphinx has stored them
     app.connect("html-page-context", repair_markup)
+    app.connect("html-collect-pages", LosslessWebp.finish)
     app.connect("build-finished", remove_unused_styles, priority=900)  # when all files are there
     return {"parallel_read_safe": True, "parallel_write_safe": True}
