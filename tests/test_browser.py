@@ -320,6 +320,7 @@ def test_page_asks_only_its_own_server(visits, address, page):
 @pytest.mark.parametrize("page", [FIRST_PAGE, A_CHAPTER])
 def test_page_from_disk_asks_only_for_files_of_the_book(tab, html, page):
     seen = tab.open((html / page).as_uri())
+    tab.page.wait_for_load_state("networkidle")  # the icon comes last
     assert seen.complaints == []
     assert seen.failed == []
     assert [url for url in seen.requests if not _is_at(url, html.as_uri())] == []
