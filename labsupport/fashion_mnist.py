@@ -24,7 +24,6 @@ from filelock import FileLock
 from IPython.display import Markdown, display
 from platformdirs import user_cache_path
 from torch import Tensor
-from torchvision.datasets import FashionMNIST
 
 from labsupport.project import remove
 
@@ -109,6 +108,8 @@ def load_fashion_mnist() -> ImageData:
         if os.environ.get(REQUIRED_VARIABLE) or os.environ.get(FOLDER_VARIABLE):
             raise
         return _load_stand_in(str(error))
+    from torchvision.datasets import FashionMNIST  # here, because it takes seconds
+
     train, test = FashionMNIST(root, train=True), FashionMNIST(root, train=False)
     return ImageData(
         train.data, train.targets, test.data, test.targets, tuple(train.classes), stand_in=""
@@ -208,6 +209,8 @@ def _read(path: Path) -> bytes:
 
 def _download() -> dict[str, bytes]:
     """Fetch the four archives from one of torchvision's mirrors."""
+    from torchvision.datasets import FashionMNIST
+
     failures = []
     for mirror in FashionMNIST.mirrors:
         answer = SimpleQueue()

@@ -2,7 +2,6 @@ import math
 
 import pytest
 import torch
-from sklearn import datasets
 
 from labsupport.data import (
     Minibatches,
@@ -240,6 +239,8 @@ def sorted_rows(X, y):
 
 @pytest.mark.parametrize("num_samples", [2, 7, 1000])
 def test_moons_without_noise_are_those_of_scikit_learn(num_samples):
+    from sklearn import datasets
+
     X, y = moons(num_samples=num_samples, noise_std=0)
     reference, classes = datasets.make_moons(num_samples, noise=None, shuffle=False)
     expected = sorted_rows(torch.from_numpy(reference), torch.from_numpy(classes)[:, None])

@@ -18,6 +18,8 @@ from conftest import serve
 from labsupport import fashion_mnist
 from labsupport.fashion_mnist import DataUnavailableError, load_fashion_mnist
 
+MIRRORS = "torchvision.datasets.FashionMNIST.mirrors"
+
 
 def idx(array):
     """Encode an array of bytes in the IDX format."""
@@ -43,7 +45,7 @@ def archives(tmp_path, monkeypatch):
         (folder / f"{name}.gz").write_bytes(packed)
         digests[name] = tuple(hashlib.sha256(data).hexdigest() for data in (packed, idx(array)))
     monkeypatch.setattr(fashion_mnist, "DIGESTS", digests)
-    monkeypatch.setattr(fashion_mnist.FashionMNIST, "mirrors", ["http://127.0.0.1:9/"])
+    monkeypatch.setattr(MIRRORS, ["http://127.0.0.1:9/"])
     monkeypatch.setattr(fashion_mnist, "user_cache_path", lambda app: tmp_path / "cache" / app)
     monkeypatch.delenv("LABS_FASHION_MNIST", raising=False)
     monkeypatch.delenv("LABS_REQUIRE_DATA", raising=False)
@@ -103,9 +105,7 @@ def mirror(archives, monkeypatch):
             pass
 
     with serve(Handler, archives) as address:
-        monkeypatch.setattr(
-            fashion_mnist.FashionMNIST, "mirrors", [f"{address}/page/", f"{address}/good/"]
-        )
+        monkeypatch.setattr(MIRRORS, [f"{address}/page/", f"{address}/good/"])
         yield address
         over.set()
 
@@ -170,7 +170,7 @@ def test_mirror_that_answers_with_a_page_is_passed_over(mirror, raw, capfd):
 def test_mirror_at_fault_is_given_up_in_time_with_its_reason(
     mirror, monkeypatch, fault, limits, reason
 ):
-    monkeypatch.setattr(fashion_mnist.FashionMNIST, "mirrors", [f"{mirror}/{fault}/"])
+    monkeypatch.setattr(MIRRORS, [f"{mirror}/{fault}/"])
     monkeypatch.setenv("LABS_REQUIRE_DATA", "1")
     for name, value in limits.items():
         monkeypatch.setattr(fashion_mnist, name, value)
@@ -181,8 +181,9 @@ def test_mirror_at_fault_is_given_up_in_time_with_its_reason(
 
 
 def test_mirrors_together_give_up_before_the_cell_does():
-    mirrors = fashion_mnist.FashionMNIST.mirrors
-    assert len(mirrors) * fashion_mnist.MIRROR_TIMEOUT_S < 600
+    from torchvision.datasets import FashionMNIST
+
+    assert len(FashionMNIST.mirrors) * fashion_mnist.MIRROR_TIMEOUT_S < 600
 
 
 def test_archive_is_not_unpacked_before_it_is_verified(named_folder, monkeypatch):
