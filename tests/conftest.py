@@ -2,6 +2,7 @@ import contextlib
 import functools
 import http.server
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from filelock import FileLock
 
 from labsupport.regenerate import main
 
@@ -182,9 +184,29 @@ def unrun_book(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def blessed_book(tmp_path_factory):
+def share(tmp_path_factory, worker_id):
+    """Return a function by which one worker makes a book that all may read."""
+    base = tmp_path_factory.getbasetemp()
+    common = base if worker_id == "master" else base.parent
+
+    def share(name, make):
+        kept = common / f"{name}.pickle"
+        with FileLock(common / f"{name}.lock"):
+            if not kept.exists():
+                kept.write_bytes(pickle.dumps(make(tmp_path_factory.mktemp(name))))
+            return pickle.loads(kept.read_bytes())
+
+    return share
+
+
+@pytest.fixture(scope="session")
+def blessed_book(share):
     """Run and bless a tiny book once; do not change it."""
-    book = Book(tmp_path_factory.mktemp("blessed"))
+    return share("blessed", _bless)
+
+
+def _bless(root):
+    book = Book(root)
     _write_sources(book.root)
     book.contents_before_run = book.contents()
     book.ran = book.labs("run", "--no-html", "--jobs", "2", "--device", "cpu")
@@ -208,13 +230,17 @@ def finished_book(blessed_book, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def rendered_book(blessed_book, tmp_path_factory):
+def rendered_book(blessed_book, share):
     """Render the blessed book once, as the real book is; do not change it."""
-    book = blessed_book.copy(tmp_path_factory.mktemp("rendered") / "book", without=["_build"])
-    shutil.copy(ROOT / "_config.yml", book.root)
-    shutil.copy(ROOT / "book/references.bib", book.root / "book")
-    for folder in ("assets", "templates"):
-        shutil.copytree(ROOT / "book" / folder, book.root / "book" / folder)
-    (book.root / "book/intro.md").write_text("# A tiny book\n\nEuler: $e^{i \\pi} = -1$.\n")
-    book.rendered = book.labs("html")
-    return book
+
+    def render(folder):
+        book = blessed_book.copy(folder / "book", without=["_build"])
+        shutil.copy(ROOT / "_config.yml", book.root)
+        shutil.copy(ROOT / "book/references.bib", book.root / "book")
+        for name in ("assets", "templates"):
+            shutil.copytree(ROOT / "book" / name, book.root / "book" / name)
+        (book.root / "book/intro.md").write_text("# A tiny book\n\nEuler: $e^{i \\pi} = -1$.\n")
+        book.rendered = book.labs("html")
+        return book
+
+    return share("rendered", render)

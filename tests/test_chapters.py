@@ -1,6 +1,7 @@
 """Every chapter holds what its readers may expect of all of them."""
 
 import ast
+import functools
 import itertools
 import re
 import sys
@@ -27,6 +28,7 @@ def text_of(chapter):
     return "\n\n".join(c.source for c in CHAPTERS[chapter].cells if c.cell_type == "markdown")
 
 
+@functools.cache
 def declared():
     """Return the packages that `pip install -e .` brings, and the modules of the package itself."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
