@@ -6,14 +6,16 @@ cells, so that a fault in a late cell need not wait for all the cells before it.
 
 import base64
 import io
+import os
 import sys
+from pathlib import Path
 
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
-__all__ = ["CellError", "Session"]
+__all__ = ["CellError", "Chapter", "Session"]
 
 
 class CellError(Exception):
@@ -47,6 +49,31 @@ class Session:
             error = result.error_before_exec or result.error_in_exec
             raise CellError(f"{type(error).__name__}: {error}")
         return outputs
+
+
+class Chapter:
+    """The cells of a chapter, run in this process and held against their committed outputs."""
+
+    def __init__(self, path: Path):
+        from labsupport.notebooks import code_cells, read_notebook
+
+        os.chdir(path.parent)
+        self.cells = code_cells(read_notebook(path))
+        self._session = Session()
+
+    def run(self, index: int, source: str, *, num_promised: int | None = None) -> str:
+        """Run a cell; return the first thing that it breaks, or an empty string."""
+        from labsupport.contract import compare_outputs
+        from labsupport.notebooks import tags
+
+        cell = self.cells[index]
+        try:
+            found = self._session.run(source)
+        except CellError as error:
+            return f"cell {cell.id}: {error}"
+        promised = cell.outputs[:num_promised]
+        problems = compare_outputs(promised, found, measured="measured" in tags(cell))
+        return f"cell {cell.id}: {problems[0]}" if problems else ""
 
 
 class _Stream(io.TextIOBase):

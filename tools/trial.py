@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cells import Chapter
 
 SLOWER = 4  # a fault may make things this many times slower before it counts as noticed
 SHORTEST_LIMIT_S = 20
@@ -35,7 +36,7 @@ HEAVY = (
 def try_chapter(faults: list[dict]) -> None:
     """Run the cells of a chapter in order; before each, try the faults of that cell in forks."""
     chapter = faults[0]["target"]
-    trial = _Chapter(chapter)
+    trial = _start(chapter)
     started_at = time.monotonic()
     for index, cell in enumerate(trial.cells):
         own = [(number, fault) for number, fault in enumerate(faults) if fault["cell"] == index]
@@ -44,7 +45,7 @@ def try_chapter(faults: list[dict]) -> None:
             shutil.copytree(TEMPORARY, snapshot, symlinks=True)
         for number, fault in own:
             limit_s = SHORTEST_LIMIT_S + SLOWER * (time.monotonic() - started_at)
-            _tell(number, _in_fork(lambda fault=fault: trial.notices(fault), limit_s))
+            _tell(number, _in_fork(lambda fault=fault: _notices(trial, fault), limit_s))
             if _listing(TEMPORARY) != _listing(snapshot):  # the chapter goes on as if nothing was
                 _refill(TEMPORARY, snapshot)
         if own:
@@ -54,48 +55,26 @@ def try_chapter(faults: list[dict]) -> None:
             sys.exit(f"{chapter} breaks its promise without any fault: {problem}")
 
 
-class _Chapter:
-    """The cells of a chapter, run in this process and held against their committed outputs."""
+def _start(chapter: str) -> Chapter:
+    """Return a chapter of which no cell has run."""
+    return Chapter(Path(f"book/{chapter}.ipynb").resolve())
 
-    def __init__(self, chapter: str):
-        from cells import Session
 
-        from labsupport.notebooks import code_cells, read_notebook
+def _notices(trial: Chapter, fault: dict) -> str:
+    """Run the faulty cell and those after it; return the first thing that is broken."""
+    start = fault["cell"]
+    num_promised = -1 if fault["kind"] == "deleted output" else None
+    problem = trial.run(start, fault["source"], num_promised=num_promised)
+    return problem or _notices_from(trial, start + 1)
 
-        os.chdir("book")
-        self.cells = code_cells(read_notebook(Path(f"{chapter}.ipynb")))
-        self.session = Session()
 
-    def run(self, index: int, source: str, *, num_promised: int | None = None) -> str:
-        """Run a cell; return what it breaks."""
-        from cells import CellError
-
-        from labsupport.contract import compare_outputs
-        from labsupport.notebooks import tags
-
-        cell = self.cells[index]
-        try:
-            found = self.session.run(source)
-        except CellError as error:
-            return f"cell {cell.id}: {error}"
-        promised = cell.outputs[:num_promised]
-        problems = compare_outputs(promised, found, measured="measured" in tags(cell))
-        return f"cell {cell.id}: {problems[0]}" if problems else ""
-
-    def notices(self, fault: dict) -> str:
-        """Run the faulty cell and those after it; return the first thing that is broken."""
-        start = fault["cell"]
-        num_promised = -1 if fault["kind"] == "deleted output" else None
-        problem = self.run(start, fault["source"], num_promised=num_promised)
-        return problem or self.notices_from(start + 1)
-
-    def notices_from(self, start: int) -> str:
-        """Run the cells from `start` on; return the first thing that is broken."""
-        for index in range(start, len(self.cells)):
-            problem = self.run(index, self.cells[index].source)
-            if problem:
-                return problem
-        return ""
+def _notices_from(trial: Chapter, start: int) -> str:
+    """Run the cells from `start` on; return the first thing that is broken."""
+    for index in range(start, len(trial.cells)):
+        problem = trial.run(index, trial.cells[index].source)
+        if problem:
+            return problem
+    return ""
 
 
 def try_module(faults: list[dict], tests: list[str], chapters: list[list[str]]) -> None:
@@ -117,7 +96,7 @@ def try_module(faults: list[dict], tests: list[str], chapters: list[list[str]]) 
         path.write_text(fault["source"], encoding="utf-8")
         problem = _in_fork(lambda: _run_tests(tests), limit_s)
         for chapter in chapters[number]:
-            whole = lambda chapter=chapter: _Chapter(chapter).notices_from(0)  # noqa: E731
+            whole = lambda chapter=chapter: _notices_from(_start(chapter), 0)  # noqa: E731
             problem = problem or _in_fork(whole, limit_s=900)
         _tell(number, problem)
         path.write_text(sound, encoding="utf-8")

@@ -1,0 +1,92 @@
+"""The fake GPU refuses what a GPU refuses, computes what the CPU computes, and rounds otherwise."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from fake_gpu import FAKE_GPU, FakeGPU, FakeGPUTensor
+
+TOOL = Path(__file__).parents[1] / "tools" / "fake_gpu.py"
+LAB = "import time\nfrom labsupport.lab import start_lab\nlab = start_lab(seed=0)"
+MIXED = "import torch\ntorch.ones(2, device=lab.device) + torch.ones(2)"
+
+
+@pytest.fixture(autouse=True)
+def fake_gpu():
+    with FakeGPU():
+        yield
+
+
+def ones(*shape):
+    return torch.ones(*shape, device=FAKE_GPU)
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        (lambda: ones(2) + torch.ones(2), "cannot be mixed"),
+        (lambda: ones(2, 2) @ torch.ones(2, 2), "cannot be mixed"),
+        (lambda: torch.nn.Linear(2, 1)(ones(1, 2)), "cannot be mixed"),
+        (lambda: torch.ones(2)[torch.tensor([0], device=FAKE_GPU)], "cannot be mixed"),
+        (lambda: torch.randn(2, device=FAKE_GPU, generator=torch.Generator()), "generator"),
+        (lambda: ones(2).normal_(generator=torch.Generator()), "generator"),
+        (lambda: ones(2).numpy(), "not supported"),
+    ],
+)
+def test_what_a_gpu_refuses_is_refused(program, reason):
+    with pytest.raises(RuntimeError, match=reason):
+        program()
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        lambda: ones(2) + torch.tensor(1.0),
+        lambda: ones(2).cpu() + torch.ones(2),
+        lambda: ones(2)[torch.tensor([0, 1])] + 1,
+        lambda: torch.ones(2).to(FAKE_GPU) + ones(2),
+        lambda: torch.tensor([2.0, 2.0], device=FAKE_GPU),
+        lambda: torch.empty(2).copy_(ones(2)) + 1,
+    ],
+)
+def test_what_a_gpu_allows_is_allowed(program):
+    assert program().tolist() == [2, 2]
+
+
+def test_views_share_their_memory():
+    X = torch.zeros(2, 3, device=FAKE_GPU)
+    X.T[1] += 5
+    assert X.tolist() == [[0, 5, 0], [0, 5, 0]]
+    assert X.T.data_ptr() == X.data_ptr()
+
+
+def train(device):
+    generator = torch.Generator().manual_seed(0)
+    X, y = torch.randn(64, 9, generator=generator), torch.randn(64, 1, generator=generator)
+    model = torch.nn.Sequential(torch.nn.Linear(9, 5), torch.nn.Tanh(), torch.nn.Linear(5, 1))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(torch.randn(parameter.shape, generator=generator))
+    model, X, y = model.to(device), X.to(device), y.to(device)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    for _ in range(20):
+        optimizer.zero_grad()
+        loss = (model(X) - y).square().mean()
+        loss.backward()
+        optimizer.step()
+    return model[0].weight.detach()
+
+
+def test_training_ends_at_the_same_numbers_with_other_last_bits():
+    there, here = train(FAKE_GPU), train("cpu")
+    assert isinstance(there, FakeGPUTensor)
+    torch.testing.assert_close(there.cpu(), here)
+    assert not torch.equal(there.cpu(), here)
+
+
+def test_chapter_that_mixes_devices_is_named(book):
+    book.edit("sums", "imports", lambda cell: cell.update(source=LAB))
+    book.edit("sums", "total", lambda cell: cell.update(source=MIXED, outputs=[]))
+    result = book.python(str(TOOL), "sums")
+    assert result.returncode == 1, result.stderr
+    assert "cell total: RuntimeError: aten.add.Tensor: tensors of the CPU and" in result.stdout
