@@ -21,6 +21,7 @@ __all__ = [
     "compare_outputs",
     "compare_text",
     "describe_outputs",
+    "units_apart",
 ]
 
 # Root mean square of the pixel differences on the scale 0 to 255: of all pixels, and of those in
@@ -146,6 +147,21 @@ def compare_figures(reference: str, found: str, *, measured: bool = False) -> st
     return ""
 
 
+def units_apart(reference: Sequence[Mapping], found: Sequence[Mapping]) -> Decimal:
+    """Return the largest difference of a printed number, in units of its last place in `reference`.
+
+    Figures have no part in it. The outputs should keep what `compare_outputs` asks for, because
+    the numbers are paired in the order in which they are printed.
+    """
+    largest = Decimal(0)
+    for old, new in zip(reference, found, strict=True):
+        old_parts, new_parts = _parts(old), _parts(new)
+        for kind in filter(_is_text, old_parts):
+            pairs = zip(_split(old_parts[kind])[1], _split(new_parts[kind])[1], strict=True)
+            largest = max([largest, *(_units(*map(_decimal, pair)) for pair in pairs)])
+    return largest
+
+
 def describe_outputs(outputs: Sequence[Mapping]) -> str:
     """Say in a few words what a cell put out."""
     if not outputs:
@@ -184,9 +200,14 @@ def _difference(kind: str, reference: str, found: str, measured: bool) -> str:
     """Compare one form of an output: a figure, a text, or bytes that are neither."""
     if re.search(r"\bimage/(png|jpeg)\b", kind):
         return compare_figures(reference, found, measured=measured)
-    if re.search(r"^(stdout|stderr|error)$|\btext/|json\b|xml\b", kind):
+    if _is_text(kind):
         return compare_text(reference, found, measured=measured)
     return "" if reference == found else f"{kind}: other content"
+
+
+def _is_text(kind: str) -> bool:
+    """Tell whether this form of an output is text, with numbers in it."""
+    return re.search(r"^(stdout|stderr|error)$|\btext/|json\b|xml\b", kind) is not None
 
 
 def _promise(promised: object, found: object) -> str:
@@ -194,7 +215,7 @@ def _promise(promised: object, found: object) -> str:
     return f"\n  promised  {promised}\n  found     {found}"
 
 
-def _split(line: str, measured: bool) -> tuple[list[str], list[str]]:
+def _split(line: str, measured: bool = False) -> tuple[list[str], list[str]]:
     """Return the words before, between and after the numbers of a line, and the numbers."""
     words, numbers, end = [], [], 0
     for match in _TOKEN.finditer(line):
@@ -220,15 +241,23 @@ def _number_difference(reference: str, found: str) -> str:
         return ""
     if not re.search(r"\.|[eE][-+]", reference):
         return f"{reference} was promised exactly, {found} found"
-    old, new = (Decimal(n.replace(",", "").replace("\u2212", "-")) for n in (reference, found))
-    unit = Decimal((0, (1,), old.as_tuple().exponent))
-    distance = _EXACT.subtract(new, old).copy_abs()
-    if distance > unit:
-        units = _SHOWN.divide(distance, unit)
+    old, new = map(_decimal, (reference, found))
+    units = _units(old, new)
+    if units > 1:
         return f"{reference} was promised, {found} found, {units:.3g} units of its last place apart"
     if _written_otherwise(reference, found, smallest=min(old.copy_abs(), new.copy_abs())):
         return f"{reference} was promised, {found} found, which is written in another way"
     return ""
+
+
+def _decimal(number: str) -> Decimal:
+    return Decimal(number.replace(",", "").replace("\u2212", "-"))
+
+
+def _units(old: Decimal, new: Decimal) -> Decimal:
+    """Return how many units of the last place of `old` lie between two numbers, rounded up."""
+    unit = Decimal((0, (1,), old.as_tuple().exponent))
+    return _SHOWN.divide(_EXACT.subtract(new, old).copy_abs(), unit)
 
 
 def _written_otherwise(reference: str, found: str, *, smallest: Decimal) -> bool:

@@ -1,11 +1,12 @@
 import base64
 import io
+from decimal import Decimal
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from labsupport.contract import compare_figures, compare_outputs, compare_text
+from labsupport.contract import compare_figures, compare_outputs, compare_text, units_apart
 
 
 @pytest.mark.parametrize(
@@ -298,3 +299,18 @@ def test_compare_outputs_reads_structured_data():
     assert compare_outputs(
         [display(application_json={"a": 0.5})], [display(application_json={"a": 0.7})]
     )
+
+
+@pytest.mark.parametrize(
+    ("reference", "found", "units"),
+    [
+        ("loss 0.80, accuracy 0.512", "loss 0.80, accuracy 0.511", "1"),
+        ("12 of 1,024", "12 of 1,024", "0"),
+        ("12 of 1,024", "12 of 1,021", "3"),
+        ("1.20e-05", "1.2345e-05", "3.45"),
+        ("no number", "no number", "0"),
+    ],
+)
+def test_units_apart_are_those_of_the_last_place(reference, found, units):
+    outputs = [[{"output_type": "stream", "name": "stdout", "text": t}] for t in (reference, found)]
+    assert units_apart(*outputs) == Decimal(units)
