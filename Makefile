@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint requirements.lock
 
 .DEFAULT_GOAL := book
-.PHONY: book html pdf test lint mutate stability bench update clean
+.PHONY: book html pdf test lint mutate stability bench devices update clean
 
 book: $(VENV)/labs.installed
 	$(BIN)/labs run
@@ -36,6 +36,9 @@ stability: $(VENV)/labs.installed
 bench: $(VENV)/labs.installed
 	$(BIN)/python benchmarks/full_size.py
 	$(BIN)/python benchmarks/pipeline.py
+
+devices: $(VENV)/labs.installed
+	$(BIN)/python benchmarks/devices.py
 
 clean:
 	rm -rf _build

@@ -53,11 +53,29 @@ def test_what_a_gpu_allows_is_allowed(program):
     assert program().tolist() == [2, 2]
 
 
+@pytest.mark.parametrize("index", [[2, 0], ([2, 0],), range(2), ([1], 0), (slice(None), [0, 0])])
+def test_lists_index_as_on_the_cpu(index):
+    X = torch.arange(6.0).reshape(3, 2)
+    there = X.to(FAKE_GPU)
+    assert there[index].tolist() == X[index].tolist()
+    X[index], there[index] = 7, 7
+    assert there.tolist() == X.tolist()
+
+
 def test_views_share_their_memory():
     X = torch.zeros(2, 3, device=FAKE_GPU)
     X.T[1] += 5
     assert X.tolist() == [[0, 5, 0], [0, 5, 0]]
     assert X.T.data_ptr() == X.data_ptr()
+
+
+def test_data_can_be_exchanged():
+    model = torch.nn.Linear(2, 1).to(FAKE_GPU)
+    model.weight.data = ones(1, 2)
+    torch.nn.init.zeros_(model.bias.data)
+    model.bias.data -= 3
+    assert model(ones(1, 2)).tolist() == [[-1]]
+    assert model.weight.requires_grad
 
 
 def train(device):

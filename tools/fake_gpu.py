@@ -53,7 +53,26 @@ class FakeGPUTensor(Tensor):
     def __torch_dispatch__(cls, operator, types, args=(), kwargs=None):
         return _run(operator, args, kwargs or {})
 
-    # what a tensor of a GPU can do and PyTorch denies to subclasses
+    # what PyTorch would do without asking the operators, or denies to subclasses
+
+    @property
+    def data(self) -> Tensor:
+        """The tensor without its history."""
+        return FakeGPUTensor(self.inner)
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        self.inner = value.inner
+
+    def __getitem__(self, index):
+        return super().__getitem__(_lists_as_tensors(index))
+
+    def __setitem__(self, index, values):
+        super().__setitem__(_lists_as_tensors(index), values)
+
+    def new_tensor(self, data, **options) -> Tensor:
+        """Return a tensor of the same type on the fake GPU."""
+        return torch.tensor(data, **{"dtype": self.dtype} | options).to(FAKE_GPU)
 
     def __repr__(self) -> str:
         return f"{repr(self.inner)[:-1]}, device='cuda:0')"
@@ -72,6 +91,12 @@ class FakeGPUTensor(Tensor):
     def untyped_storage(self) -> torch.UntypedStorage:
         """Return the memory behind the tensor and its views."""
         return self.inner.untyped_storage()
+
+
+def _lists_as_tensors(index):
+    """Return an index of which the lists, which would get lost on the way, are tensors."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return tuple(torch.tensor(part) if isinstance(part, list | range) else part for part in parts)
 
 
 class FakeGPU(TorchDispatchMode):
@@ -134,6 +159,7 @@ def _refuse(operator: Callable, leaves: list, args: tuple) -> None:
     if operator in (aten.index.Tensor, aten.index_put.default, aten.index_put_.default):
         leaves = [args[0], *args[2:3]]  # the indices may be on the CPU
     here = [t for t in leaves if isinstance(t, Tensor) and not isinstance(t, FakeGPUTensor)]
+    assert all(tensor.device != FAKE_GPU for tensor in here), f"{operator}: numbers got lost"
     if any(tensor.dim() > 0 for tensor in here):
         raise RuntimeError(f"{operator}: tensors of the CPU and the GPU cannot be mixed")
 
