@@ -26,6 +26,7 @@ from labsupport.project import Project, find_project
 # Autograd has no queue for a CUDA device that is not there; for this one it takes the CPU's.
 FAKE_GPU = torch.device("meta")
 EXCEPT = ("saving_devices",)  # it looks at real devices, and at files, which know no fake ones
+BLIND = ("misses-table",)  # moves a model to the meta device, where it already is
 aten = torch.ops.aten
 
 
@@ -214,11 +215,12 @@ def problems_of(project: Project, chapter: str) -> list[str]:
     from labsupport import lab
     from labsupport.device import describe_device
 
+    torch.inference_mode = torch.no_grad  # it would hide what operators are made of
     lab.choose_device = lambda name: FAKE_GPU
     lab.describe_device = lambda device: describe_device("cpu")
     with FakeGPU():
-        found = [running.run(index, cell.source) for index, cell in enumerate(running.cells)]
-    return [problem for problem in found if problem]
+        found = {cell.id: running.run(i, cell.source) for i, cell in enumerate(running.cells)}
+    return [problem for cell_id, problem in found.items() if problem and cell_id not in BLIND]
 
 
 def main() -> int:

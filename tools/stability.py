@@ -78,6 +78,18 @@ def runs_twice_alike(project: Project, log: Path) -> bool:
     return not differing
 
 
+def holds_on_a_fake_gpu(project: Project, log: Path) -> bool:
+    """Run the chapters as `fake_gpu.py` does."""
+    with log.open("w", encoding="utf-8") as file:
+        return not subprocess.run(
+            [sys.executable, Path(__file__).with_name("fake_gpu.py")],
+            cwd=project.root,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            check=False,
+        ).returncode
+
+
 def main() -> int:
     """Try the settings that the command line names, or all; return 1 if one fails."""
     project = find_project()
@@ -89,6 +101,7 @@ def main() -> int:
     trials = {name: lambda log, e=e: check(log, **e) for name, e in SETTINGS.items()}
     trials["reverse order"] = lambda log: check(log, reverse=True)
     trials["another working folder"] = lambda log: check(log, cwd=Path("/"))
+    trials["fake GPU"] = lambda log: holds_on_a_fake_gpu(project, log)
     trials["run twice"] = lambda log: runs_twice_alike(project, log)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("settings", nargs="*", metavar="SETTING", help=", ".join(trials))
