@@ -102,6 +102,25 @@ def test_training_ends_at_the_same_numbers_with_other_last_bits():
     assert not torch.equal(there.cpu(), here)
 
 
+@pytest.mark.parametrize(
+    "program",
+    [
+        lambda X: X @ X.T,
+        lambda X: X @ X[0],
+        lambda X: torch.nn.functional.linear(X, X, X[:, 0]),
+        lambda X: torch.stack([X, X]) @ X.T,
+        torch.Tensor.sum,
+        lambda X: X.mean(dim=1),
+        lambda X: X.float().softmax(dim=1),
+    ],
+)
+def test_last_bits_are_others(program):
+    X = torch.randn(300, 300, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    here, there = program(X), program(X.to(FAKE_GPU)).cpu()
+    torch.testing.assert_close(there, here)
+    assert not torch.equal(there, here)
+
+
 def test_chapter_that_mixes_devices_is_named(book):
     book.edit("sums", "imports", lambda cell: cell.update(source=LAB))
     book.edit("sums", "total", lambda cell: cell.update(source=MIXED, outputs=[]))
