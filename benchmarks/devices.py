@@ -1,6 +1,6 @@
 """Run every chapter on the CPU and on a GPU, one after the other, and compare times and outputs.
 
-The table goes into `book/assets/devices.md`. Takes about ten minutes.
+The table goes into `book/assets/devices.md`.
 
     python benchmarks/devices.py --device cuda
 """
