@@ -12,11 +12,12 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from labsupport.contract import compare_outputs, units_apart
-from labsupport.notebooks import code_cells, read_notebook, tags, write_atomically
-from labsupport.project import Project, find_project
-from labsupport.regenerate import main as labs
-from labsupport.runner import Run, read_run
+from labsupport.pipeline.cli import main as labs
+from labsupport.pipeline.contract import compare_outputs, units_apart
+from labsupport.pipeline.files import write_atomically
+from labsupport.pipeline.notebooks import code_cells, read_notebook, tags
+from labsupport.pipeline.project import Project, find_project
+from labsupport.pipeline.runner import Run, read_run
 
 HEADER = "| chapter | s on the CPU | s on the GPU | times as fast | apart by | cells that differ |"
 

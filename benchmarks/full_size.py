@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 from nbformat import NotebookNode
 
-from labsupport.notebooks import code_cells, environment, read_notebook, write_atomically
-from labsupport.project import find_project
-from labsupport.regenerate import main as labs
+from labsupport.pipeline.cli import main as labs
+from labsupport.pipeline.files import write_atomically
+from labsupport.pipeline.notebooks import code_cells, environment, read_notebook
+from labsupport.pipeline.project import find_project
 
 CHAPTER = "performance"
 FULL_SIZE = {

@@ -16,8 +16,10 @@ from pathlib import Path
 
 from nbclient import NotebookClient
 
-from labsupport.notebooks import KERNEL_DEFAULTS, read_notebook, write_atomically
-from labsupport.project import Project, find_project
+from labsupport.pipeline.files import write_atomically
+from labsupport.pipeline.kernels import KERNEL_DEFAULTS
+from labsupport.pipeline.notebooks import read_notebook
+from labsupport.pipeline.project import Project, find_project
 
 BIN = Path(sys.executable).parent
 MOST_OVER_FLOOR = 1.5

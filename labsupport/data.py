@@ -17,13 +17,7 @@ __all__ = [
     "append_ones",
     "make_linear_data",
     "make_moons",
-    "make_planck_spectra",
-    "planck_exitance",
 ]
-
-# 2πhc² in W·µm⁴/m² and hc/k in µm·K, from the exact constants of the SI since 2019.
-FIRST_RADIATION_CONSTANT = 3.741771852e8
-SECOND_RADIATION_CONSTANT = 1.438776877e4
 
 
 def make_linear_data(
@@ -63,7 +57,7 @@ def make_linear_data(
         raise ValueError(f"weight must have shape (num_features,), got {tuple(weight.shape)}")
     if num_samples < 1:
         raise ValueError(f"num_samples must be at least 1, got {num_samples}")
-    _check_noise(noise_std)
+    check_noise(noise_std)
     X = torch.randn(num_samples, len(weight), generator=generator, dtype=torch.float64)
     noise = noise_std * torch.randn(num_samples, generator=generator, dtype=torch.float64)
     y = X @ weight + bias + noise
@@ -108,7 +102,7 @@ def make_moons(
     """
     if num_samples < 2:
         raise ValueError(f"num_samples must be at least 2, one for each class, got {num_samples}")
-    _check_noise(noise_std)
+    check_noise(noise_std)
     num_upper = num_samples // 2
     num_lower = num_samples - num_upper
     upper = torch.linspace(0, math.pi, num_upper, dtype=torch.float64)
@@ -137,79 +131,7 @@ def append_ones(X: Tensor) -> Tensor:
     return torch.cat([X, torch.ones_like(X[..., :1])], dim=-1)
 
 
-def planck_exitance(wavelength: Tensor, temperature: Tensor) -> Tensor:
-    """Return what a black body radiates: power over area and wavelength, W/(m²·µm).
-
-    Goes through the logarithm, so that no exponential overflows and float64 has a derivative
-    wherever the result is not zero.
-
-    Parameters
-    ----------
-    wavelength : Tensor of float, in µm
-    temperature : Tensor of float, in K, of a shape that broadcasts with that of `wavelength`
-
-    Raises
-    ------
-    ValueError
-        If a wavelength or a temperature is not above 0.
-
-    References
-    ----------
-    Planck's law, https://physics.nist.gov/cuu/Constants (first and second radiation
-    constant).
-    """
-    for name, value, unit in (("wavelength", wavelength, "µm"), ("temperature", temperature, "K")):
-        if not (value > 0).all():
-            raise ValueError(f"{name} must be above 0 {unit}, got {value.min().item():g}")
-    x = SECOND_RADIATION_CONSTANT / (wavelength * temperature)
-    log_expm1 = x + torch.log(-torch.expm1(-x))
-    return torch.exp(math.log(FIRST_RADIATION_CONSTANT) - 5 * torch.log(wavelength) - log_expm1)
-
-
-def make_planck_spectra(
-    temperature: Sequence[float] | Tensor,
-    *,
-    wavelength: Sequence[float] | Tensor,
-    noise_std: float,
-    generator: torch.Generator,
-    dtype: torch.dtype = torch.float64,
-) -> Tensor:
-    """Measure black bodies with relative noise: exitance · exp(noise_std · N(0, 1)).
-
-    Parameters
-    ----------
-    temperature : sequence of float or Tensor of shape (num_spectra,), in K
-    wavelength : sequence of float or Tensor of shape (num_wavelengths,), in µm
-    noise_std : float
-        Standard deviation of the logarithm; small, it is the relative error of a reading.
-    generator : torch.Generator on the CPU
-    dtype : torch.dtype
-
-    Returns
-    -------
-    Tensor of shape (num_spectra, num_wavelengths), on the CPU
-        In W/(m²·µm), above 0.
-
-    Raises
-    ------
-    ValueError
-        If there is no temperature or no wavelength, if one is not above 0, or if `noise_std` is
-        negative or not finite.
-    """
-    temperature = torch.as_tensor(temperature, dtype=torch.float64, device="cpu")
-    wavelength = torch.as_tensor(wavelength, dtype=torch.float64, device="cpu")
-    for name, value in (("temperature", temperature), ("wavelength", wavelength)):
-        if value.ndim != 1 or len(value) == 0:
-            raise ValueError(
-                f"{name} must be a list of at least one number, got shape {tuple(value.shape)}"
-            )
-    _check_noise(noise_std)
-    exitance = planck_exitance(wavelength, temperature.unsqueeze(1))
-    noise = torch.randn(exitance.shape, generator=generator, dtype=torch.float64)
-    return (exitance * torch.exp(noise_std * noise)).to(dtype)
-
-
-def _check_noise(noise_std: float) -> None:
+def check_noise(noise_std: float) -> None:
     """Refuse what is no standard deviation."""
     if not 0 <= noise_std < math.inf:
         raise ValueError(f"noise_std must be 0 or a finite number above it, got {noise_std}")

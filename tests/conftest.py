@@ -1,57 +1,23 @@
 import contextlib
 import functools
+import gzip
+import hashlib
 import http.server
-import os
 import pickle
 import shutil
-import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
-import nbformat
+import numpy as np
 import pytest
 from filelock import FileLock
+from tiny_book import SUMS, Book, make_notebook, write_sources
 
-from labsupport.regenerate import main
+from labsupport import archives
+from labsupport.pipeline.notebooks import code_cells
 
 ROOT = Path(__file__).parents[1]
-CONFIG = """
-title: A tiny book
-execute:
-  execute_notebooks: "off"
-only_build_toc_files: true
-"""
-TOC = """
-format: jb-book
-root: book/intro
-chapters:
-  - file: book/sums
-  - file: book/curves
-"""
-PYPROJECT = """
-[tool.pytest.ini_options]
-addopts = ["-p", "labsupport.regression", "--nbval-current-env", "-p", "no:cacheprovider"]
-
-[tool.labs.measured]
-sums = 1
-"""
-SUMS = (
-    ("imports", "import time"),
-    ("parameters", "seed = 3\ndevice = 'auto'"),
-    ("total", "total = seed * 0.41\nprint(f'total {total:.3f} of {seed} parts')"),
-    ("clock", "print(f'took {time.perf_counter():.3f} s')"),
-)
-CURVES = (
-    ("imports", "import matplotlib.pyplot as plt\nscale = 1.0"),
-    ("parameters", "seed = 1\ndevice = 'auto'"),
-    ("figure", "plt.ylim(0, 5)\nplt.plot([0, 1, 2], [0, scale, 4 * scale]);"),
-)
-FIGURE = {
-    "figure": {"name": "fig-curves-parabola", "caption": "Three points."},
-    "image": {"alt": "A line that rises."},
-}
+MIRRORS = "torchvision.datasets.FashionMNIST.mirrors"
 
 
 @contextlib.contextmanager
@@ -68,118 +34,12 @@ def serve(handler, folder):
     server.server_close()
 
 
-def make_notebook(cells):
-    """Build an unexecuted chapter from pairs of cell id and source."""
-    notebook = nbformat.v4.new_notebook()
-    notebook.metadata.kernelspec = {
-        "name": "python3",
-        "display_name": "Python 3",
-        "language": "python",
-    }
-    notebook.cells.append(nbformat.v4.new_markdown_cell("# A chapter", id="title"))
-    for cell_id, source in cells:
-        cell = nbformat.v4.new_code_cell(source, id=cell_id)
-        if cell_id in ("parameters",):
-            cell.metadata.tags = ["parameters"]
-        if cell_id in ("clock",):
-            cell.metadata.tags = ["measured"]
-        if cell_id in ("figure",):
-            cell.metadata.mystnb = FIGURE
-        notebook.cells.append(cell)
-    return notebook
-
-
-class Book:
-    """A tiny book in a folder of its own, and the commands that work on it."""
-
-    def __init__(self, root):
-        self.root = root
-
-    def path(self, chapter):
-        return self.root / "book" / f"{chapter}.ipynb"
-
-    def read(self, chapter):
-        return nbformat.read(self.path(chapter), as_version=4)
-
-    def write(self, chapter, notebook):
-        nbformat.write(notebook, self.path(chapter))
-
-    def edit(self, chapter, cell_id, change):
-        """Apply `change` to one cell of a committed chapter."""
-        notebook = self.read(chapter)
-        change(next(cell for cell in notebook.cells if cell.id == cell_id))
-        self.write(chapter, notebook)
-
-    def replace_source(self, chapter, cell_id, old, new):
-        def change(cell):
-            assert old in cell.source
-            cell.source = cell.source.replace(old, new)
-
-        self.edit(chapter, cell_id, change)
-
-    def contents(self):
-        """Return the bytes of every file in book/."""
-        return {
-            path.relative_to(self.root): path.read_bytes()
-            for path in sorted((self.root / "book").rglob("*"))
-            if path.is_file()
-        }
-
-    def main(self, *arguments):
-        """Run labs in this process and return its exit code."""
-        with contextlib.chdir(self.root):
-            return main(arguments)
-
-    def labs(self, *arguments, **environment):
-        return self.python("-m", "labsupport.regenerate", *arguments, **environment)
-
-    def start_labs(self, *arguments):
-        return subprocess.Popen(
-            [sys.executable, "-m", "labsupport.regenerate", *arguments],
-            cwd=self.root,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            # a shell that puts the tests in the background makes them ignore Ctrl-C
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        )
-
-    def copy(self, root, *, without=()):
-        """Copy the book into a new folder."""
-        shutil.copytree(self.root, root, ignore=shutil.ignore_patterns(*without))
-        return Book(root)
-
-    def pytest(self, *arguments, **environment):
-        return self.python("-m", "pytest", "--nbval", "--color=no", *arguments, **environment)
-
-    def python(self, *arguments, **environment):
-        return subprocess.run(
-            [sys.executable, *arguments],
-            cwd=self.root,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            env=os.environ | environment,
-            check=False,
-        )
-
-
-def _write_sources(root):
-    (root / "book").mkdir()
-    (root / "_config.yml").write_text(CONFIG)
-    (root / "_toc.yml").write_text(TOC)
-    (root / "pyproject.toml").write_text(PYPROJECT)
-    (root / "book" / "intro.md").write_text("# A tiny book\n")
-    nbformat.write(make_notebook(SUMS), root / "book" / "sums.ipynb")
-    nbformat.write(make_notebook(CURVES), root / "book" / "curves.ipynb")
-
-
 @pytest.fixture
 def unrun_book(tmp_path):
     """Write a tiny book of which no chapter was run."""
     root = tmp_path / "unrun"
     root.mkdir()
-    _write_sources(root)
+    write_sources(root)
     return Book(root)
 
 
@@ -207,7 +67,7 @@ def blessed_book(share):
 
 def _bless(root):
     book = Book(root)
-    _write_sources(book.root)
+    write_sources(book.root)
     book.contents_before_run = book.contents()
     book.ran = book.labs("run", "--no-html", "--jobs", "2", "--device", "cpu")
     book.contents_after_run = book.contents()
@@ -244,3 +104,49 @@ def rendered_book(blessed_book, share):
         return book
 
     return share("rendered", render)
+
+
+@pytest.fixture
+def notebook():
+    """Return a chapter that breaks no rule."""
+    notebook = make_notebook(SUMS)
+    for number, cell in enumerate(code_cells(notebook), start=1):
+        cell.execution_count = number
+    return notebook
+
+
+@pytest.fixture
+def blank():
+    """Return the pixels of a white image."""
+    return np.full((40, 60, 3), 255, dtype=np.uint8)
+
+
+def idx(array):
+    """Encode an array of bytes in the IDX format."""
+    header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes()
+    return header + array.astype(np.uint8).tobytes()
+
+
+@pytest.fixture
+def packed(tmp_path, monkeypatch):
+    """Write four tiny archives and make the loader expect them and no mirror."""
+    folder = tmp_path / "archives"
+    folder.mkdir()
+    images, targets = np.arange(5 * 28 * 28) % 251, np.arange(5)
+    contents = {
+        "train-images-idx3-ubyte": images.reshape(5, 28, 28),
+        "train-labels-idx1-ubyte": targets,
+        "t10k-images-idx3-ubyte": images[: 2 * 28 * 28].reshape(2, 28, 28),
+        "t10k-labels-idx1-ubyte": targets[:2],
+    }
+    digests = {}
+    for name, array in contents.items():
+        packed = gzip.compress(idx(array), mtime=0)
+        (folder / f"{name}.gz").write_bytes(packed)
+        digests[name] = tuple(hashlib.sha256(data).hexdigest() for data in (packed, idx(array)))
+    monkeypatch.setattr(archives, "DIGESTS", digests)
+    monkeypatch.setattr(MIRRORS, ["http://127.0.0.1:9/"])
+    monkeypatch.setattr(archives, "user_cache_path", lambda app: tmp_path / "cache" / app)
+    monkeypatch.delenv("LABS_FASHION_MNIST", raising=False)
+    monkeypatch.delenv("LABS_REQUIRE_DATA", raising=False)
+    return folder

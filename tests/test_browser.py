@@ -18,9 +18,9 @@ import nbformat
 import pytest
 from conftest import serve
 
-from labsupport.pdf import BROWSERS
-from labsupport.project import Project, read_yaml
-from labsupport.render import render_html
+from labsupport.pipeline.pdf import BROWSERS
+from labsupport.pipeline.project import Project, read_yaml
+from labsupport.pipeline.render import render_html
 
 ROOT = Path(__file__).parents[1]
 WEIGHT_LIMIT = 1_000_000

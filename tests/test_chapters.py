@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from labsupport.notebooks import code_cells, read_notebook
-from labsupport.project import Project
+from labsupport.pipeline.notebooks import code_cells, read_notebook
+from labsupport.pipeline.project import Project
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = {

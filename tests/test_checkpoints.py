@@ -12,7 +12,7 @@ import torch
 from filelock import FileLock
 from torch import nn
 
-from labsupport.checkpoints import BestModel, CheckpointError, load_layers, save_layers
+from labsupport.checkpoints import CheckpointError, load_layers, save_layers
 
 
 def make_model(value=0.0, *, hidden_features=3):
@@ -52,34 +52,6 @@ def refuse_to_load(folder, message, model=None):
     with pytest.raises(CheckpointError, match=message):
         load_layers(model, folder)
     assert value_of(model) == before
-
-
-def test_best_model_keeps_the_lowest_loss():
-    best, model = BestModel("val_loss"), make_model()
-    for value, val_loss in ((1.0, 0.5), (2.0, 0.3), (3.0, 0.4)):
-        model.load_state_dict(make_model(value).state_dict())
-        assert best.update(model, {"val_loss": val_loss}) == (value < 3)
-    best.restore(model)
-    assert value_of(model) == 2
-    assert best.row == {"val_loss": 0.3}
-
-
-def test_best_model_keeps_the_first_of_the_highest_accuracies():
-    best, model = BestModel("val_accuracy"), make_model()
-    for value, val_accuracy in ((1.0, 0.5), (2.0, 0.75), (3.0, 0.75), (4.0, 0.25)):
-        best.update(make_model(value), {"val_accuracy": val_accuracy})
-    best.restore(model)
-    assert value_of(model) == 2
-
-
-def test_best_model_refuses_an_unknown_score():
-    with pytest.raises(ValueError, match="'val_loss' or 'val_accuracy', got 'loss'"):
-        BestModel("loss")
-
-
-def test_best_model_has_nothing_to_restore_before_the_first_epoch():
-    with pytest.raises(RuntimeError, match="no parameters were kept yet"):
-        BestModel().restore(make_model())
 
 
 def test_layers_have_a_file_each_and_come_back_bit_for_bit(tmp_path):

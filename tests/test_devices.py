@@ -4,7 +4,7 @@ import devices
 import pytest
 from conftest import ROOT
 
-from labsupport.runner import Run
+from labsupport.pipeline.runner import Run
 
 CPU, GPU = {"device": "CPU, of a kind"}, {"device": "GPU, of a kind"}
 

@@ -6,7 +6,7 @@ import full_size
 import pytest
 from conftest import ROOT
 
-from labsupport.notebooks import code_cells, read_notebook, tags
+from labsupport.pipeline.notebooks import code_cells, read_notebook, tags
 
 CHAPTER = read_notebook(ROOT / "book" / f"{full_size.CHAPTER}.ipynb")
 TIMES = """| program | median in s | times as fast |

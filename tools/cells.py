@@ -55,7 +55,7 @@ class Chapter:
     """The cells of a chapter, run in this process and held against their committed outputs."""
 
     def __init__(self, path: Path):
-        from labsupport.notebooks import code_cells, read_notebook
+        from labsupport.pipeline.notebooks import code_cells, read_notebook
 
         os.chdir(path.parent)
         self.cells = code_cells(read_notebook(path))
@@ -63,8 +63,8 @@ class Chapter:
 
     def run(self, index: int, source: str, *, num_promised: int | None = None) -> str:
         """Run a cell; return the first thing that it breaks, or an empty string."""
-        from labsupport.contract import compare_outputs
-        from labsupport.notebooks import tags
+        from labsupport.pipeline.contract import compare_outputs
+        from labsupport.pipeline.notebooks import tags
 
         cell = self.cells[index]
         try:

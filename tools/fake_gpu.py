@@ -21,7 +21,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from labsupport.project import Project, find_project
+from labsupport.pipeline.project import Project, find_project
 
 # Autograd has no queue for a CUDA device that is not there; for this one it takes the CPU's.
 FAKE_GPU = torch.device("meta")

@@ -28,19 +28,18 @@ from mutations import mutations
 from platformdirs import user_cache_path
 from tqdm import tqdm
 
-from labsupport.notebooks import code_cells, read_notebook, tags
-from labsupport.project import Project, find_project
+from labsupport.pipeline.notebooks import code_cells, read_notebook, tags
+from labsupport.pipeline.project import Project, find_project
 
 REASONS = Path(__file__).with_name("survivors.toml")
-# Beside tests/test_<module>*.py, which need no mention
+# Beside test_<module>*.py, which need no mention
 GUARDS = {
     "contract": ["test_regression"],
-    "execute": ["test_regenerate"],
-    "notebooks": ["test_regenerate"],
-    "project": ["test_regenerate"],
-    "render": ["test_regenerate"],
-    "runner": ["test_regenerate"],
-    "update": ["test_regenerate"],
+    "texts": ["test_regression"],
+    "kernels": ["test_runner"],
+    "execute": ["test_runner"],
+    "notebooks": ["test_update"],
+    "project": ["test_cli"],
 }
 
 
@@ -86,9 +85,14 @@ def faults_of_chapter(project: Project, chapter: str) -> list[Fault]:
     return found
 
 
+def modules(project: Project) -> dict[str, Path]:
+    """Return the files of labsupport by their names, which occur once."""
+    return {path.stem: path for path in sorted((project.root / "labsupport").rglob("[!_]*.py"))}
+
+
 def faults_of_module(project: Project, module: str) -> list[Fault]:
     """Return every fault of a module of labsupport."""
-    source = (project.root / "labsupport" / f"{module}.py").read_text(encoding="utf-8")
+    source = modules(project)[module].read_text(encoding="utf-8")
     return [
         Fault(module, -1, made.where, made.kind, made.diff, made.source)
         for made in mutations(source, is_cell=False)
@@ -97,8 +101,8 @@ def faults_of_module(project: Project, module: str) -> list[Fault]:
 
 def tests_of(project: Project, module: str) -> list[str]:
     """Return the test files that look at a module."""
-    tests = sorted((project.root / "tests").glob(f"test_{module}*.py"))
-    tests += [project.root / "tests" / f"{name}.py" for name in GUARDS.get(module, ())]
+    patterns = [f"test_{module}*.py", *(f"{name}.py" for name in GUARDS.get(module, ()))]
+    tests = [path for name in patterns for path in sorted((project.root / "tests").rglob(name))]
     return [str(path.relative_to(project.root)) for path in tests]
 
 
@@ -126,6 +130,7 @@ def try_faults(project: Project, faults: list[Fault], told) -> None:
             shutil.copytree(cache, Path(folder) / "cache" / "labsupport")
         task = {"faults": [asdict(fault) for fault in faults]}
         if faults[0].cell < 0:
+            task["module"] = str(modules(project)[target].relative_to(project.root))
             task["tests"] = tests_of(project, target)
             task["chapters"] = [chapters_of(project, fault) for fault in faults]
         environment = {
@@ -204,14 +209,13 @@ def main() -> int:
     parser.add_argument("--verdicts", type=Path, help="append each verdict as a line of JSON")
     options = parser.parse_args()
     project = find_project()
-    modules = [path.stem for path in sorted((project.root / "labsupport").glob("[!_]*.py"))]
-    chapters = project.chapters()
+    known = [*modules(project), *project.chapters()]
     for target in options.targets:
-        if target not in modules + chapters:
+        if target not in known:
             parser.error(f"{target!r} is neither a chapter nor a module of labsupport")
     groups = []
-    for target in options.targets or modules + chapters:
-        make = faults_of_chapter if target in chapters else faults_of_module
+    for target in options.targets or known:
+        make = faults_of_module if target in modules(project) else faults_of_chapter
         faults = make(project, target)
         if options.sample is not None and options.sample < len(faults):
             chosen = random.Random(f"{options.seed} {target}").sample(faults, options.sample)

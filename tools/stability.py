@@ -15,8 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from labsupport.notebooks import code_cells, read_notebook, tags
-from labsupport.project import Project, find_project
+from labsupport.pipeline.notebooks import code_cells, read_notebook, tags
+from labsupport.pipeline.project import Project, find_project
 
 SETTINGS = {
     "1 thread": {"OMP_NUM_THREADS": "1"},
@@ -52,7 +52,7 @@ def runs_twice_alike(project: Project, log: Path) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         for name in ("first", "second"):
             build = Path(folder) / name
-            command = [sys.executable, "-m", "labsupport.regenerate", "run", "--no-html"]
+            command = [sys.executable, "-m", "labsupport.pipeline.cli", "run", "--no-html"]
             with log.open("a", encoding="utf-8") as file:
                 ran = subprocess.run(
                     [*command, "--build", str(build)],

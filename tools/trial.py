@@ -1,8 +1,8 @@
 """Try the faults of one target, each in a forked copy of this process; mutate.py starts it.
 
-Reads one JSON object from stdin: `faults`, and for those of a module `tests` and, for each fault,
-`chapters`. Writes one JSON line with `number` and `killed_by` for each fault. The working folder is
-a copy of the book, to be spoilt.
+Reads one JSON object from stdin: `faults`, and for those of a module its file, `module`, `tests`
+and, for each fault, `chapters`. Writes one JSON line with `number` and `killed_by` for each fault.
+The working folder is a copy of the book, to be spoilt.
 """
 
 import contextlib
@@ -77,15 +77,16 @@ def _notices_from(trial: Chapter, start: int) -> str:
     return ""
 
 
-def try_module(faults: list[dict], tests: list[str], chapters: list[list[str]]) -> None:
+def try_module(
+    faults: list[dict], module: str, tests: list[str], chapters: list[list[str]]
+) -> None:
     """Write each fault into its module, then run the tests and, if they pass, chapters."""
-    files = [*Path("labsupport").glob("*.py"), *map(Path, tests)]
+    files = [*Path("labsupport").rglob("*.py"), *map(Path, tests)]
     text = "".join(file.read_text(encoding="utf-8") for file in files)
     for name in HEAVY:
         if name.partition(".")[0] in text:
             importlib.import_module(name)
-    module = faults[0]["target"]
-    path = Path("labsupport") / f"{module}.py"
+    path = Path(module)
     sound = path.read_text(encoding="utf-8")
     started_at = time.monotonic()
     problem = _in_fork(lambda: _run_tests(tests), limit_s=3600)

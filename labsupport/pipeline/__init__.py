@@ -1,0 +1,1 @@
+"""What makes the book of the chapters: run, compare, bless, render them; never needs torch."""

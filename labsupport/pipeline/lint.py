@@ -1,0 +1,128 @@
+"""Find the ways in which a committed chapter escapes or breaks the output contract."""
+
+import re
+from collections.abc import Iterator
+
+from nbformat import NotebookNode
+
+from labsupport.pipeline.notebooks import code_cells, stand_in_reason, tags
+
+__all__ = ["lint"]
+
+TAGS = {"measured", "parameters"}
+LONGEST_LINE = 79  # what a page shows without scrolling
+LONGEST_CELL = 30
+
+_SOURCE_RULES = (
+    (r"^\s*#\s*(NBVAL_\w+|PYTEST_VALIDATE_IGNORE_OUTPUT)", "escapes the output contract"),
+    (r"^\s*[%!]", "uses a magic or a shell escape, whose failure papermill does not see"),
+    (r"^\s*from\s+\S+\s+import\s+\*", "imports with a star"),
+    (r"(filterwarnings|simplefilter)\(\s*['\"]ignore['\"]\s*\)", "silences every warning"),
+    (r"clear_output|update_display|display_id", "rewrites its output, which nbval cannot follow"),
+)
+_OUTPUT_RULES = (
+    (r"\bat 0x[0-9a-fA-F]{6,}", "prints the address of an object"),
+    (r"(?<![\w:/.])/(home|root|Users|tmp|usr|opt|var|mnt|private|work)/\w", "prints a local path"),
+    (r"\b[A-Z]:\\\\?\w", "prints a local path"),
+    (r"device\(?(=|type=)'cuda", "prints a tensor or device that is on the GPU"),
+)
+
+
+def lint(notebook: NotebookNode, *, chapter: str, measured_budget: int) -> list[str]:
+    """Return one line for each way in which a committed chapter escapes or breaks the contract.
+
+    Parameters
+    ----------
+    chapter : str
+        File name without its ending; figures are named `fig-<chapter>-…`.
+    measured_budget : int
+        How many cells may be tagged `measured`.
+    """
+    problems = [
+        f"the notebook carries {key} metadata"
+        for key in ("papermill", "widgets")
+        if key in notebook.metadata
+    ]
+    ids = [cell.get("id") for cell in notebook.cells]
+    if None in ids or len(set(ids)) != len(ids):
+        problems.append("cell ids are missing or occur twice")
+    cells = code_cells(notebook)
+    for number, cell in enumerate(cells, start=1):
+        found = [*_lint_state(cell, number), *_lint_source(cell), *_lint_outputs(cell, chapter)]
+        problems += [f"cell {number} ({cell.get('id')}) {problem}" for problem in found]
+    num_parameters = sum("parameters" in tags(cell) for cell in cells)
+    if num_parameters != 1:
+        problems.append(f"{num_parameters} cells are tagged parameters; there must be one")
+    num_measured = sum("measured" in tags(cell) for cell in cells)
+    if num_measured > measured_budget:
+        problems.append(
+            f"{num_measured} cells are tagged measured; pyproject.toml grants {measured_budget}"
+        )
+    return problems
+
+
+def _lint_state(cell: NotebookNode, number: int) -> Iterator[str]:
+    """Yield what is wrong with the tags, metadata and execution count of a cell."""
+    for tag in tags(cell):
+        if tag not in TAGS:
+            yield f"has the tag {tag!r}; only {', '.join(sorted(TAGS))} exist"
+    for key in ("papermill", "execution"):
+        if key in cell.metadata:
+            yield f"carries {key} metadata"
+    if cell.execution_count is None:
+        yield "has no execution count: it would never be compared"
+    elif cell.execution_count != number:
+        yield f"has execution count {cell.execution_count}: run all cells in order, once"
+
+
+def _lint_source(cell: NotebookNode) -> Iterator[str]:
+    """Yield what the source of a cell must not do."""
+    for pattern, problem in _SOURCE_RULES:
+        if re.search(pattern, cell.source, re.MULTILINE):
+            yield problem
+    lines = cell.source.splitlines()
+    if len(lines) > LONGEST_CELL:
+        yield f"has {len(lines)} lines; split it after {LONGEST_CELL} at the latest"
+    width = max(map(len, lines), default=0)
+    if width > LONGEST_LINE:
+        yield f"has a line of {width} characters; the page cuts off what is beyond {LONGEST_LINE}"
+
+
+def _lint_outputs(cell: NotebookNode, chapter: str) -> Iterator[str]:
+    """Yield what committed outputs must not hold, and figures without caption or alt text."""
+    num_figures = 0
+    for output in cell.outputs:
+        if output.output_type == "error":
+            yield f"ends in an error: {output.ename}"
+            continue
+        if output.output_type == "stream":
+            if output.name == "stderr":
+                yield f"writes to stderr: {output.text.strip()[:80]!r}"
+            texts = [output.text]
+        else:
+            num_figures += any(kind.startswith("image/") for kind in output.data)
+            active = [kind for kind in output.data if "widget" in kind or "javascript" in kind]
+            if active:
+                yield f"holds active content: {active[0]}"
+            texts = [str(text) for kind, text in output.data.items() if kind.startswith("text/")]
+        for pattern, problem in _OUTPUT_RULES:
+            if any(re.search(pattern, text) for text in texts):
+                yield problem
+    if stand_in_reason(cell.outputs):
+        yield "was run on stand-in data"
+    if num_figures:
+        yield from _lint_figure(cell, chapter, num_figures)
+
+
+def _lint_figure(cell: NotebookNode, chapter: str, num_figures: int) -> Iterator[str]:
+    """Yield what a figure lacks for readers who cannot see it or want to refer to it."""
+    if num_figures > 1:
+        yield f"draws {num_figures} figures; give each its own cell"
+    about = cell.metadata.get("mystnb", {})
+    prefix = f"fig-{chapter.replace('_', '-')}-"
+    if not about.get("figure", {}).get("caption"):
+        yield "draws a figure without caption (metadata mystnb.figure.caption)"
+    if not about.get("figure", {}).get("name", "").startswith(prefix):
+        yield f"draws a figure whose name (metadata mystnb.figure.name) is not {prefix}…"
+    if not about.get("image", {}).get("alt"):
+        yield "draws a figure without alternative text (metadata mystnb.image.alt)"

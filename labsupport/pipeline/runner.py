@@ -1,0 +1,228 @@
+"""Run chapters side by side, show how far they are, keep what succeeded."""
+
+import asyncio
+import contextlib
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+from tqdm import tqdm
+
+from labsupport.pipeline.files import remove_leftovers, write_atomically
+from labsupport.pipeline.kernels import KERNEL_DEFAULTS
+from labsupport.pipeline.notebooks import code_cells, read_notebook
+from labsupport.pipeline.project import LabsError, Project
+from labsupport.pipeline.provenance import PROVENANCE, read_provenance
+
+__all__ = ["Run", "read_run", "run_chapters"]
+
+LARGEST_CHAPTER_MB = 2000  # for a book of which nothing is recorded yet
+
+
+@dataclass
+class Run:
+    """What is known of one execution of one chapter."""
+
+    chapter: str
+    parameters: dict[str, object]
+    num_cells: int
+    date: str = ""
+    commit: str = ""
+    wall_s: float = 0.0
+    peak_memory_mb: int = 0
+    error: str = ""
+    stand_in: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def run_chapters(
+    project: Project,
+    chapters: Sequence[str],
+    *,
+    parameters: Mapping[str, object],
+    num_jobs: int | None = None,
+) -> list[Run]:
+    """Execute chapters, the longest first; a failure of one does not stop the others.
+
+    A chapter that ran to its end lies in `project.executed` with its record, one that failed in
+    `project.failed`. Nothing is ever written to the book itself.
+
+    Raises
+    ------
+    LabsError
+        If a parameter is not one of a chapter's.
+    """
+    _check_parameters(project, chapters, parameters)
+    for folder in (project.executed, project.failed, project.logs):
+        folder.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(project.executed)
+    stage = project.stage("stage")
+    runs = [
+        Run(chapter, dict(parameters), len(code_cells(read_notebook(project.notebook(chapter)))))
+        for chapter in chapters
+    ]
+    for run in runs:  # a run that is interrupted must not leave an older one to be blessed
+        _record_path(project, run.chapter).unlink(missing_ok=True)
+        (project.failed / f"{run.chapter}.ipynb").unlink(missing_ok=True)
+    costs = _recorded_costs(project)
+    unknown = (math.inf, LARGEST_CHAPTER_MB)
+    longest_first = sorted(runs, key=lambda run: -costs.get(run.chapter, unknown)[0])
+    need_mb = max(costs.get(run.chapter, unknown)[1] for run in runs)
+    jobs = num_jobs or _default_jobs(need_mb)
+    asyncio.run(_run_all(project, stage, longest_first, jobs))
+    return runs
+
+
+def _recorded_costs(project: Project) -> dict[str, tuple[float, float]]:
+    """Return seconds and peak megabytes of chapters by their name, as far as they are recorded."""
+    with contextlib.suppress(LabsError, ValueError):  # they serve to plan, no more
+        return {
+            row["chapter"]: (float(row["seconds"]), float(row["peak MB"]))
+            for row in read_provenance(project.book / PROVENANCE)
+        }
+    return {}
+
+
+def _default_jobs(need_mb: float) -> int:
+    """Return how many chapters of that size the cores and the free memory can take."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(cores or 1, int(psutil.virtual_memory().available / (need_mb * 1e6))))
+
+
+def read_run(project: Project, chapter: str) -> Run:
+    """Return the record of the last finished run of a chapter.
+
+    Raises
+    ------
+    LabsError
+        If there is none, or its record is damaged.
+    """
+    path = _record_path(project, chapter)
+    try:
+        return Run(**json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise LabsError(f"{chapter} has no finished run: labs run {chapter}") from None
+    except (ValueError, TypeError) as error:
+        raise LabsError(f"{path} is damaged; run it again: labs run {chapter}") from error
+
+
+def _record_path(project: Project, chapter: str) -> Path:
+    return project.executed / f"{chapter}.json"
+
+
+def _check_parameters(
+    project: Project, chapters: Sequence[str], parameters: Mapping[str, object]
+) -> None:
+    """Refuse a parameter that a chapter does not have; papermill would only mention it."""
+    names = set(parameters) - {"device"}
+    if not names:
+        return
+    import papermill
+
+    for chapter in chapters:
+        known = papermill.inspect_notebook(read_notebook(project.notebook(chapter)))
+        for name in sorted(names - set(known)):
+            raise LabsError(
+                f"{chapter} has no parameter {name!r}; its parameters are {', '.join(known)}"
+            )
+
+
+async def _run_all(project: Project, stage: Path, runs: Sequence[Run], num_jobs: int) -> None:
+    """Run all chapters, at most `num_jobs` at a time, under one progress bar."""
+    slots = asyncio.Semaphore(num_jobs)
+    interactive = sys.stderr.isatty()
+    bar = tqdm(
+        total=sum(run.num_cells for run in runs),
+        unit="cell",
+        desc="running",
+        mininterval=0.1 if interactive else 15,
+        ncols=None if interactive else 80,
+    )
+
+    async def run_in_slot(run: Run) -> None:
+        async with slots:
+            await _run_one(project, stage, run, bar)
+
+    with bar:
+        tasks = [asyncio.create_task(run_in_slot(run)) for run in runs]
+        try:
+            await asyncio.gather(*tasks)
+        finally:  # gather gives up with the first of them; the others still end their workers
+            for task in tasks:
+                if not task.cancelling():
+                    task.cancel()
+            await asyncio.wait(tasks)
+
+
+async def _run_one(project: Project, stage: Path, run: Run, bar: tqdm) -> None:
+    """Run one chapter in a worker process and put its notebook where it belongs."""
+    partial = stage / f"{run.chapter}.executing.ipynb"
+    command = [sys.executable, "-m", "labsupport.pipeline.execute"]
+    command += [str(project.notebook(run.chapter)), str(partial), str(stage / "book")]
+    command += [json.dumps(run.parameters)]
+    log = project.logs / f"{run.chapter}.log"
+    started_at = time.perf_counter()
+    with log.open("wb") as log_file:
+        worker = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log_file,
+            env=KERNEL_DEFAULTS | os.environ | {"PYTHONUTF8": "1"},
+            start_new_session=True,  # Ctrl-C reaches labs alone, which then ends its workers
+            limit=2**24,
+        )
+        try:
+            outcome = await _follow(worker, bar)
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                worker.kill()
+            raise
+        finally:
+            await worker.communicate()  # closes its stdin, at which it ends
+    run.wall_s = time.perf_counter() - started_at
+    run.date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    run.commit = _commit(project.root)
+    if outcome is None:
+        outcome = {"error": f"its worker process ended unexpectedly; see {log}"}
+    for name, value in outcome.items():
+        setattr(run, name, value)
+    if run.error:
+        if partial.exists():
+            os.replace(partial, project.failed / f"{run.chapter}.ipynb")
+        return
+    os.replace(partial, project.executed / f"{run.chapter}.ipynb")
+    write_atomically(json.dumps(asdict(run), indent=1), _record_path(project, run.chapter))
+
+
+async def _follow(worker: asyncio.subprocess.Process, bar: tqdm) -> dict | None:
+    """Move the bar with each cell that the worker reports; return its outcome if it told one."""
+    outcome, num_done = None, 0
+    async for line in worker.stdout:
+        if not line.endswith(b"\n"):  # the worker was killed while it spoke
+            break
+        message = json.loads(line)
+        outcome = message.get("outcome", outcome)
+        if "num_done" in message:
+            bar.update(message["num_done"] - num_done)
+            num_done = message["num_done"]
+    return outcome
+
+
+def _commit(root: Path) -> str:
+    """Return the commit that the book stands at, marked if files differ from it."""
+    git = shutil.which("git")
+    if git is None:
+        return ""
+    command = [git, "-C", str(root), "describe", "--always", "--dirty=+changes"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    return result.stdout.strip()

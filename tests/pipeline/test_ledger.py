@@ -1,0 +1,111 @@
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from labsupport.pipeline.ledger import Claim, ledger_markdown, ledger_problems, read_ledger
+from labsupport.pipeline.notebooks import read_notebook
+from labsupport.pipeline.project import LabsError, find_project
+
+ROOT = Path(__file__).parents[2]
+LEDGER = ROOT / "book" / "claims.yml"
+CLAIM = Claim(
+    id="C1",
+    source="S1",
+    claim="Sums are slow.",
+    verdict="holds with a condition",
+    finding="Only of long lists.",
+    shown="sums#figure",
+    asserted="sums#check",
+)
+TRIAL = "## Trial\n\n- **C1.** Sums are slow. **Holds with a\n  condition**: only of long lists.\n"
+
+
+def make_chapter(trial=TRIAL, check="assert 1 + 1 == 2"):
+    cells = [
+        nbformat.v4.new_code_cell("plt.plot([1])", id="figure"),
+        nbformat.v4.new_code_cell(check, id="check"),
+        nbformat.v4.new_markdown_cell(trial, id="trial"),
+    ]
+    return nbformat.v4.new_notebook(cells=cells)
+
+
+def problems(claim=CLAIM, **chapter):
+    return list(ledger_problems([claim], {"sums": make_chapter(**chapter)}))
+
+
+def test_ledger_and_chapters_agree(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    project = find_project()
+    chapters = {name: read_notebook(project.notebook(name)) for name in project.chapters()}
+    assert list(ledger_problems(read_ledger(LEDGER), chapters)) == []
+
+
+def test_page_shows_the_claims_of_every_chapter(monkeypatch):
+    page = (ROOT / "book" / "claims.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^```\{claims\} (\w+)$", page, re.MULTILINE)
+    assert shown == list(dict.fromkeys(claim.chapter for claim in read_ledger(LEDGER)))
+
+
+def test_ledger_holds_all_claims():
+    assert len(read_ledger(LEDGER)) == 58
+
+
+def test_agreement_gives_no_problem():
+    assert problems() == []
+
+
+@pytest.mark.parametrize(
+    ("claim", "chapter", "problem"),
+    [
+        (replace(CLAIM, verdict="holds"), {}, "'holds' by sums in the ledger, but 'holds with"),
+        (replace(CLAIM, shown="other#figure"), {}, "by other in the ledger"),
+        (replace(CLAIM, shown="sums#gone"), {}, "sums#gone, which does not exist"),
+        (replace(CLAIM, asserted="sums#figure"), {}, "nothing is asserted in sums#figure"),
+        (CLAIM, {"check": "print(2)"}, "nothing is asserted in sums#check"),
+        (CLAIM, {"trial": "- **C1.** Sums are slow.\n"}, "but 'nothing' by sums"),
+        (CLAIM, {"trial": "# Trial"}, "but 'nothing' by no chapter"),
+        (CLAIM, {"trial": TRIAL + TRIAL}, "settled in sums and in sums"),
+        (CLAIM, {"trial": TRIAL + "- **C2.** More. **Wrong**."}, "C2 is settled in sums, but is"),
+    ],
+)
+def test_disagreement_is_named(claim, chapter, problem):
+    assert any(problem in found for found in problems(claim, **chapter))
+
+
+ENTRY = "- {id: C1, source: S1, claim: a, verdict: wrong, finding: b, shown: a#b, asserted: a#c}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (ENTRY.replace("id: C1, ", ""), "must have the fields id, source"),
+        (ENTRY.replace("wrong", "maybe"), "has the verdict 'maybe'; write one of holds,"),
+        (ENTRY + ENTRY, "entry 2 has the id 'C1', not C2"),
+        ("- C1\n", "must have the fields"),
+        ("C1: wrong\n", "must be a list"),
+        ("", "must be a list"),
+    ],
+)
+def test_bad_ledger_is_refused(tmp_path, text, problem):
+    path = tmp_path / "claims.yml"
+    path.write_text(text)
+    with pytest.raises(LabsError, match=re.escape(problem)):
+        read_ledger(path)
+
+
+def test_table_links_to_the_cells():
+    table = ledger_markdown([CLAIM, replace(CLAIM, id="C2", shown="other#cell")], chapter="sums")
+    assert "{ref}`Shown <sums#figure>`, {ref}`asserted <sums#check>`" in table
+    assert "C2" not in table
+
+
+def test_count_adds_up():
+    claims = [CLAIM, replace(CLAIM, id="C2", verdict="wrong", source="S2")]
+    assert ledger_markdown(claims).splitlines()[2:] == [
+        "| S1 | 0 | 1 | 0 | 0 | 1 |",
+        "| S2 | 0 | 0 | 1 | 0 | 1 |",
+        "| all | 0 | 1 | 1 | 0 | 2 |",
+    ]

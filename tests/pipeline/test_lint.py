@@ -1,0 +1,134 @@
+import nbformat
+import pytest
+from tiny_book import FIGURE
+
+from labsupport.pipeline.lint import lint
+from labsupport.pipeline.notebooks import code_cells
+
+PNG = "iVBORw0KGgo="
+
+
+def problems(notebook, chapter="sums"):
+    return lint(notebook, chapter=chapter, measured_budget=1)
+
+
+def put_out(notebook, output):
+    code_cells(notebook)[2].outputs = [output]
+
+
+def test_lint_accepts_a_clean_chapter(notebook):
+    assert problems(notebook) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "problem"),
+    [
+        ("# NBVAL_IGNORE_OUTPUT\n1", "escapes the output contract"),
+        ("  #NBVAL_SKIP", "escapes the output contract"),
+        ("%matplotlib inline", "uses a magic"),
+        ("!ls", "uses a magic"),
+        ("%pip install x", "uses a magic"),
+        ("from torch import *", "imports with a star"),
+        ("warnings.filterwarnings('ignore')", "silences every warning"),
+        ('warnings.simplefilter( "ignore" )', "silences every warning"),
+        ("clear_output(wait=True)", "rewrites its output"),
+        ("x = 1" + "\n" * 30 + "y = 2", "has 31 lines"),
+        (f"x = '{'a' * 74}'", "has a line of 80 characters"),
+    ],
+)
+def test_lint_refuses_sources(notebook, source, problem):
+    code_cells(notebook)[2].source = source
+    (found,) = problems(notebook)
+    assert found.startswith(f"cell 3 (total) {problem}")
+
+
+@pytest.mark.parametrize(
+    "source", ["x = 7 % 3", "warnings.filterwarnings('ignore', message='one')", "print('50%')"]
+)
+def test_lint_accepts_innocent_sources(notebook, source):
+    code_cells(notebook)[2].source = source
+    assert problems(notebook) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("<object object at 0x7f30b0c3e2d0>", "prints the address of an object"),
+        ("saved to /home/me/x.pt", "prints a local path"),
+        ("saved to C:\\Users\\me", "prints a local path"),
+        ("tensor([1.], device='cuda:0')", "prints a tensor or device that is on the GPU"),
+        ("device(type='cuda', index=0)", "prints a tensor or device that is on the GPU"),
+    ],
+)
+def test_lint_refuses_texts(notebook, text, problem):
+    put_out(notebook, nbformat.v4.new_output("execute_result", {"text/plain": text}))
+    assert problems(notebook) == [f"cell 3 (total) {problem}"]
+
+
+@pytest.mark.parametrize(
+    ("output", "problem"),
+    [
+        (nbformat.v4.new_output("error", ename="KeyError", evalue="1"), "ends in an error"),
+        (nbformat.v4.new_output("stream", name="stderr", text="oh"), "writes to stderr"),
+        (
+            nbformat.v4.new_output("display_data", {"application/javascript": "1"}),
+            "holds active content",
+        ),
+        (
+            nbformat.v4.new_output(
+                "display_data", {"application/vnd.jupyter.widget-view+json": {}}
+            ),
+            "holds active content",
+        ),
+        (
+            nbformat.v4.new_output(
+                "display_data", {"text/plain": ""}, metadata={"labs": {"stand_in": "none"}}
+            ),
+            "was run on stand-in data",
+        ),
+    ],
+)
+def test_lint_refuses_outputs(notebook, output, problem):
+    put_out(notebook, output)
+    (found,) = problems(notebook)
+    assert found.startswith(f"cell 3 (total) {problem}")
+
+
+def test_lint_wants_caption_name_and_alt_text(notebook):
+    put_out(notebook, nbformat.v4.new_output("display_data", {"image/png": PNG}))
+    assert len(problems(notebook)) == 3
+    cell = code_cells(notebook)[2]
+    cell.metadata.mystnb = FIGURE
+    assert problems(notebook, chapter="curves") == []
+    assert "is not fig-sums-…" in problems(notebook)[0]
+    assert "is not fig-two-words-…" in problems(notebook, chapter="two_words")[0]
+    cell.outputs *= 2
+    assert "draws 2 figures" in problems(notebook, chapter="curves")[0]
+
+
+def test_lint_wants_execution_in_order(notebook):
+    code_cells(notebook)[2].execution_count = 7
+    code_cells(notebook)[3].execution_count = None
+    assert problems(notebook) == [
+        "cell 3 (total) has execution count 7: run all cells in order, once",
+        "cell 4 (clock) has no execution count: it would never be compared",
+    ]
+
+
+def test_lint_refuses_traces_of_papermill(notebook):
+    notebook.metadata.papermill = {}
+    code_cells(notebook)[0].metadata.execution = {}
+    assert problems(notebook) == [
+        "the notebook carries papermill metadata",
+        "cell 1 (imports) carries execution metadata",
+    ]
+
+
+def test_lint_wants_one_parameters_cell(notebook):
+    del code_cells(notebook)[1].metadata["tags"]
+    assert problems(notebook) == ["0 cells are tagged parameters; there must be one"]
+
+
+def test_lint_wants_unique_ids(notebook):
+    notebook.cells[0].id = notebook.cells[1].id
+    assert problems(notebook) == ["cell ids are missing or occur twice"]

@@ -1,0 +1,74 @@
+"""The rendered book: what it shows, and what it keeps when a rendering fails."""
+
+import subprocess
+
+import pytest
+
+from labsupport.pipeline import render
+
+
+def test_html_shows_committed_outputs(rendered_book):
+    assert rendered_book.rendered.returncode == 0, rendered_book.rendered.stderr
+    assert str(rendered_book.root / "_build/html/index.html") in rendered_book.rendered.stdout
+    page = (rendered_book.root / "_build/html/book/sums.html").read_text()
+    assert "total 1.230 of 3 parts" in page
+
+
+def test_html_keeps_the_last_good_book_when_a_page_is_at_fault(rendered_book, tmp_path):
+    book = rendered_book.copy(tmp_path / "book")
+    (book.root / "book/intro.md").write_text("# Intro\n\n{ref}`nowhere`\n")
+    result = book.labs("html")
+    assert result.returncode == 1
+    assert "the HTML could not be rendered" in result.stderr
+    assert "book/intro.md:3: WARNING: undefined label: 'nowhere'" in result.stderr
+    assert sorted(path.name for path in (book.root / "_build").iterdir()) == [
+        ".lock",
+        "CACHEDIR.TAG",
+        "html",
+        "logs",
+    ]
+    assert "A tiny book" in (book.root / "_build/html/book/intro.html").read_text()
+
+
+@pytest.fixture
+def failing_renderer(monkeypatch):
+    """Put in the place of Jupyter Book a program that only says `words` and fails."""
+
+    def say(words):
+        monkeypatch.setattr(
+            render.subprocess,
+            "run",
+            lambda command, *, stdout, **options: (
+                (stdout.write(words) and None) or subprocess.CompletedProcess(command, 1)
+            ),
+        )
+
+    return say
+
+
+def test_html_of_a_rendering_that_was_killed_while_it_was_put_in_place_comes_back(
+    unrun_book, failing_renderer
+):
+    failing_renderer("WARNING: a fault")
+    html = unrun_book.root / "_build/html"
+    previous = html.with_name("html.previous")
+    previous.mkdir(parents=True)
+    (previous / "index.html").write_text("the last good book")
+    assert unrun_book.main("html") == 1
+    assert (html / "index.html").read_text() == "the last good book"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("OSError: [Errno 28] No space left on device", "the disk is full. Free space or make"),
+        ("", "exit code 1"),
+        ("  raise AnError('x')\nAnError: x", "AnError: x"),
+    ],
+)
+def test_failed_rendering_says_why(unrun_book, failing_renderer, capsys, words, message):
+    failing_renderer(words)
+    assert unrun_book.main("html") == 1
+    errors = capsys.readouterr().err
+    assert message in errors
+    assert "raise" not in errors
