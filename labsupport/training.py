@@ -1,10 +1,10 @@
-"""Train a model, evaluate a classifier, predict; record what happened as plain rows."""
+"""Train a model or many at once, evaluate a classifier, predict; record it as plain rows."""
 
 from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from IPython import get_ipython
@@ -14,7 +14,7 @@ from tqdm import tqdm
 from labsupport.checkpoints import BestModel
 from labsupport.timing import Timer
 
-__all__ = ["History", "evaluate", "fit", "predict", "show_progress"]
+__all__ = ["History", "evaluate", "fit", "predict", "show_progress", "stack_runs"]
 
 PATIENCE_S = 2.0  # training that takes longer shows its progress
 
@@ -177,3 +177,26 @@ def fit(
         if scheduler is not None:
             scheduler.step()
     return history
+
+
+def stack_runs(runs: Iterable[Sequence[Tensor]]) -> list[Tensor]:
+    """Stack the tensors of many runs along a new first axis, for one program to train them all.
+
+    Operations that work on the last axes, such as a matrix product, then need no change.
+
+    Parameters
+    ----------
+    runs : for each run its tensors, such as data or parameters, in one order and of equal shapes
+
+    Returns
+    -------
+    list of Tensor of shape (num_runs, ...)
+
+    Raises
+    ------
+    ValueError
+        If a run has more tensors than another.
+    RuntimeError
+        If the shapes differ.
+    """
+    return [torch.stack(tensors) for tensors in zip(*runs, strict=True)]

@@ -13,7 +13,7 @@ from torch import nn
 from labsupport.checkpoints import BestModel
 from labsupport.data import Minibatches
 from labsupport.seeding import make_generator
-from labsupport.training import History, evaluate, fit, predict
+from labsupport.training import History, evaluate, fit, predict, stack_runs
 
 
 @pytest.fixture
@@ -244,3 +244,18 @@ def test_progress_is_not_written_into_a_pipe(trained):
     printed, _, pipe = trained
     assert printed == "before\n" * 2
     assert pipe.read() == b""
+
+
+def test_stack_runs_puts_the_runs_on_a_new_first_axis():
+    runs = [(torch.full((2, 3), k), torch.full((4,), -k)) for k in (1.0, 2.0, 3.0)]
+    first, second = stack_runs(iter(runs))
+    assert first.shape == (3, 2, 3)
+    assert second.shape == (3, 4)
+    assert all(
+        torch.equal(first[k], a) and torch.equal(second[k], b) for k, (a, b) in enumerate(runs)
+    )
+
+
+def test_stack_runs_refuses_a_run_that_lacks_a_tensor():
+    with pytest.raises(ValueError, match="zip\\(\\) argument 2 is shorter"):
+        stack_runs([(torch.ones(2), torch.ones(3)), (torch.ones(2),)])
