@@ -1,4 +1,4 @@
-"""Open a chapter with one call, and close it with a table of where it ran."""
+"""Open a chapter with one call, draw and report through it, close it with where it ran."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from importlib.metadata import version
 
 import torch
 from IPython.display import display
+from myst_nb import glue
+from torch import Tensor
 
 from labsupport.device import choose_device, describe_device
 from labsupport.plotting import use_book_style
@@ -22,15 +24,49 @@ class Lab:
 
     Attributes
     ----------
+    chapter : str
+        The name of its file, without the ending.
     device : torch.device
         Where the chapter computes.
     generator : torch.Generator
         On the CPU; every random draw of the chapter comes from it or from one of its own.
     """
 
-    def __init__(self, seed: int, device: torch.device, generator: torch.Generator):
-        self.seed, self.device, self.generator = seed, device, generator
+    def __init__(self, chapter: str, seed: int, device: torch.device, generator: torch.Generator):
+        self.chapter, self.seed, self.device, self.generator = chapter, seed, device, generator
         self._started_at = time.perf_counter()
+
+    def draw_normal(self, *shape: int, generator: torch.Generator | None = None) -> Tensor:
+        """Draw from the standard normal distribution on the CPU, then move to the device.
+
+        So a GPU sees the numbers that a CPU sees.
+
+        Parameters
+        ----------
+        shape : int
+            The sizes of the axes.
+        generator : torch.Generator on the CPU, optional
+            In the place of the chapter's own.
+
+        Returns
+        -------
+        Tensor of shape `shape`, float64, on the chapter's device
+        """
+        draws = torch.randn(shape, generator=generator or self.generator, dtype=torch.float64)
+        return draws.to(self.device)
+
+    def report(self, name: str, value: str | int) -> None:
+        """Store a number for the text, which quotes it with `glue:text`.
+
+        Parameters
+        ----------
+        name : str
+            The text puts the chapter before it: what `moons_mlp` reports as "kept" it quotes as
+            `moons-mlp-kept`.
+        value : str or int
+            As the text shows it: the digits printed are the digits promised.
+        """
+        glue(f"{self.chapter.replace('_', '-')}-{name}", value, display=False)
 
     def where_it_ran(self) -> None:
         """Display versions, hardware, seed and time; `labs update` records the same as provenance.
@@ -58,11 +94,13 @@ class Lab:
         display(Table(["what", "here"], rows), metadata={"labs": {"environment": environment}})
 
 
-def start_lab(*, seed: int, device: str = "auto") -> Lab:
+def start_lab(chapter: str, *, seed: int, device: str = "auto") -> Lab:
     """Choose the device, fix every seed, set the plotting style.
 
     Parameters
     ----------
+    chapter : str
+        The name of its file, without the ending.
     seed : int
         From 0 to 2**63 - 1.
     device : str
@@ -77,4 +115,4 @@ def start_lab(*, seed: int, device: str = "auto") -> Lab:
     """
     chosen = choose_device(device)
     use_book_style()
-    return Lab(seed, chosen, seed_everything(seed))
+    return Lab(chapter, seed, chosen, seed_everything(seed))

@@ -48,6 +48,12 @@ def test_imports_are_declared(chapter):
     assert imported <= declared()
 
 
+def test_lab_is_opened_under_the_chapters_name(chapter):
+    opened = [c.source for c in code_cells(CHAPTERS[chapter]) if "start_lab(" in c.source]
+    assert len(opened) == 1
+    assert f'start_lab("{chapter}", seed=seed, device=device)' in opened[0]
+
+
 def test_every_code_cell_follows_prose(chapter):
     pairs = itertools.pairwise(CHAPTERS[chapter].cells)
     assert [b.id for a, b in pairs if a.cell_type == b.cell_type == "code"] == []
