@@ -3,10 +3,11 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint requirements.lock
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --constraint requirements.lock \
+	--no-build-isolation
 
 .DEFAULT_GOAL := book
-.PHONY: book html pdf test lint mutate stability bench devices update clean
+.PHONY: book html pdf test lint mutate stability bench devices update lock clean
 
 book: $(VENV)/labs.installed
 	$(BIN)/labs run
@@ -40,15 +41,27 @@ bench: $(VENV)/labs.installed
 devices: $(VENV)/labs.installed
 	$(BIN)/python benchmarks/devices.py
 
+# Keeps each version in requirements.lock that still fits. Needs uv alone: before the lock is made
+# anew, what pyproject.toml asks for may be impossible to install.
+lock: $(BIN)/uv
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+	--python $(BIN)/python --no-emit-index-url --no-annotate --custom-compile-command "make lock" \
+	--quiet --output-file requirements.lock
+
 clean:
 	rm -rf _build
 
+$(BIN)/uv:
+	$(PYTHON) -m venv $(VENV)
+	$(INSTALL) uv
+
 # The `html` extra alone, read from pyproject.toml: labsupport's own dependencies include torch.
+# setuptools comes with it, because build isolation would fetch one that no lock holds.
 $(VENV)/html.installed: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -c "import tomllib; \
-	print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['html'], sep='\n')" \
-	> $(VENV)/html.txt
+	$(BIN)/python -c "import tomllib; settings = tomllib.load(open('pyproject.toml', 'rb')); \
+	print(*settings['project']['optional-dependencies']['html'], \
+	*settings['build-system']['requires'], sep='\n')" > $(VENV)/html.txt
 	$(INSTALL) --requirement $(VENV)/html.txt
 	$(INSTALL) --no-deps --editable .
 	touch $@
