@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from fake_gpu import FAKE_GPU, FakeGPU, FakeGPUTensor
+from fake_device import FAKE_GPU, FakeGPU, FakeGPUTensor
 
 TOOL = Path(__file__).parents[1] / "tools" / "fake_gpu.py"
 LAB = 'import time\nfrom labsupport.lab import start_lab\nlab = start_lab("lab", seed=0)'
