@@ -26,22 +26,27 @@ def weight_of(model):
     return model.weight.item()
 
 
-def test_best_model_keeps_the_lowest_loss():
-    best, model = BestModel("val_loss"), constant_model()
-    for value, val_loss in ((1.0, 0.5), (2.0, 0.3), (3.0, 0.4)):
-        model.load_state_dict(constant_model(value).state_dict())
-        assert best.update(model, {"val_loss": val_loss}) == (value < 3)
+@pytest.mark.parametrize(
+    ("monitor", "scores", "kept_epoch"),
+    [
+        ("val_loss", [0.5, 0.3, 0.4], 2),
+        ("val_loss", [0.5, 0.3, 0.3], 2),
+        ("val_loss", [float("inf"), float("inf"), 0.3], 3),
+        ("val_loss", [float("nan"), 0.5, float("nan")], 2),
+        ("val_accuracy", [0.5, 0.75, 0.25], 2),
+        ("val_accuracy", [0.75, 0.75, 0.75], 1),
+        ("val_accuracy", [float("nan"), 0.25, float("nan")], 2),
+    ],
+)
+def test_best_model_keeps_the_first_of_the_best_epochs(monitor, scores, kept_epoch):
+    best, model = BestModel(monitor), constant_model()
+    other = "val_accuracy" if monitor == "val_loss" else "val_loss"
+    for epoch, score in enumerate(scores, start=1):
+        model.load_state_dict(constant_model(float(epoch)).state_dict())
+        is_kept = best.update(model, {"epoch": epoch, monitor: score, other: 0.5})
+        assert is_kept == (best.row is not None and best.row["epoch"] == epoch)
     best.restore(model)
-    assert weight_of(model) == 2
-    assert best.row == {"val_loss": 0.3}
-
-
-def test_best_model_keeps_the_first_of_the_highest_accuracies():
-    best, model = BestModel("val_accuracy"), constant_model()
-    for value, val_accuracy in ((1.0, 0.5), (2.0, 0.75), (3.0, 0.75), (4.0, 0.25)):
-        best.update(constant_model(value), {"val_accuracy": val_accuracy})
-    best.restore(model)
-    assert weight_of(model) == 2
+    assert weight_of(model) == best.row["epoch"] == kept_epoch
 
 
 def test_best_model_refuses_an_unknown_score():
@@ -49,9 +54,14 @@ def test_best_model_refuses_an_unknown_score():
         BestModel("loss")
 
 
-def test_best_model_has_nothing_to_restore_before_the_first_epoch():
+@pytest.mark.parametrize("scores", [[], [float("nan")] * 2])
+def test_best_model_has_nothing_to_restore_without_a_score(scores):
+    best = BestModel()
+    for val_loss in scores:
+        best.update(constant_model(), {"val_loss": val_loss})
+    assert best.row is None
     with pytest.raises(RuntimeError, match="no parameters were kept yet"):
-        BestModel().restore(constant_model())
+        best.restore(constant_model())
 
 
 @pytest.fixture
@@ -119,11 +129,32 @@ def test_evaluate_agrees_with_one_pass_over_all(problem):
     assert scores["val_loss"] == pytest.approx(loss, rel=1e-5)
 
 
-def test_evaluate_leaves_the_mode_as_it_was(problem):
-    model, X, targets = problem
-    model.train()
-    evaluate(model, [(X, targets)])
-    assert model.training
+def evaluate_all(model, X, targets, logits):
+    """Hold both scores against those of logits that are right."""
+    scores = evaluate(model, [(X, targets)])
+    loss = nn.functional.cross_entropy(logits, targets).item()
+    assert scores["val_loss"] == pytest.approx(loss, rel=1e-6)
+    assert scores["val_accuracy"] == (logits.argmax(dim=1) == targets).double().mean().item()
+
+
+def predict_all(model, X, targets, logits):
+    """Hold the classes against those of logits that are right."""
+    assert predict(model, X).equal(logits.argmax(dim=1))
+
+
+@pytest.mark.parametrize("is_training", [True, False])
+@pytest.mark.parametrize("look_at", [evaluate_all, predict_all])
+def test_looking_at_a_model_uses_evaluation_mode_and_changes_nothing(look_at, is_training):
+    X, targets = torch.randn(40, 5, generator=make_generator(0)), torch.arange(40) % 2
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.BatchNorm1d(5), nn.Dropout(0.9), nn.Linear(5, 2))
+    with torch.no_grad():
+        expected = model.eval()(3 * X + 1)
+    model.train(is_training)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    look_at(model, 3 * X + 1, targets, expected)
+    assert [part.training for part in model.modules()] == [is_training] * 4
+    assert all(value.equal(before[name]) for name, value in model.state_dict().items())
 
 
 def test_history_gives_rows_and_columns():
@@ -157,13 +188,6 @@ def test_predict_gives_the_classes_that_evaluate_counts(problem, binary_problem)
         num_right = (classes == targets.flatten()).sum().item()
         loss_fn = nn.functional.mse_loss if targets.ndim == 2 else nn.functional.cross_entropy
         assert num_right / 60 == evaluate(model, [(X, targets)], loss_fn=loss_fn)["val_accuracy"]
-
-
-def test_predict_uses_evaluation_mode_and_leaves_the_mode_as_it_was():
-    model = nn.Sequential(nn.Dropout(0.99), nn.Linear(50, 2))
-    X = torch.ones(20, 50)
-    assert predict(model, X).unique().numel() == 1  # dropout would make the rows differ
-    assert model.training
 
 
 def test_predict_takes_a_logit_of_zero_for_class_zero():
