@@ -147,8 +147,8 @@ def test_jobs_of_a_book_without_record_leave_room(unrun_book, monkeypatch):
 
 @pytest.fixture(scope="module")
 def failed_run(blessed_book, tmp_path_factory):
-    """Run a chapter that fails beside one that does not."""
-    book = blessed_book.copy(tmp_path_factory.mktemp("failed") / "book", without=["_build"])
+    """Run a chapter that fails beside one that does not, where both had been run before."""
+    book = blessed_book.copy(tmp_path_factory.mktemp("failed") / "book")
     book.put_line("raise ValueError('no such thing' + ' at all' * 999)")
     book.contents_before_run = book.contents()
     book.ran = book.labs("run")
@@ -178,8 +178,11 @@ def test_update_refuses_a_failed_run(failed_run, capsys):
 
 
 @pytest.mark.parametrize(("signal_number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
-def test_interrupted_run_leaves_nothing_behind(book, capsys, signal_number, code):
+def test_interrupted_run_leaves_nothing_behind(finished_book, capsys, signal_number, code):
+    book = finished_book
     pristine = book.path("sums").read_bytes()
+    failed = book.root / "_build/failed/sums.ipynb"
+    failed.write_text("the copy of an earlier run")
     book.put_line("open('reached', 'w').close(); time.sleep(120)")
     before = book.contents()
     labs = book.start_labs("run", "sums", "--no-html")
@@ -191,10 +194,11 @@ def test_interrupted_run_leaves_nothing_behind(book, capsys, signal_number, code
     if signal_number == signal.SIGINT:
         assert errors.splitlines()[-1].startswith("labs: interrupted; no file in book/ is half-")
     assert book.contents() == before
+    assert not failed.exists()
     wait_for(lambda: not processes_in(book.root), timeout_s=10)
+    book.path("sums").write_bytes(pristine)  # which the run before would fit
     assert book.main("update", "sums") == 1
     assert "has no finished run" in capsys.readouterr().err
-    book.path("sums").write_bytes(pristine)
     assert book.labs("run", "sums", "--no-html").returncode == 0
 
 
