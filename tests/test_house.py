@@ -20,7 +20,8 @@ EXTRAS = PROJECT["optional-dependencies"]
 SHARED = {"cli", "files", "kernels", "locks", "notebooks", "project", "provenance"}
 # What each extra is for; the command line imports what a command needs when it is given.
 MODULES = {
-    "pipeline": SHARED | {"contract", "execute", "figures", "lint", "runner", "texts", "update"},
+    "pipeline": SHARED
+    | {"contract", "execute", "figures", "lint", "runner", "seals", "texts", "update"},
     "html": SHARED | {"ledger", "pages", "pdf", "render"},
     "test": {"regression"},
 }

@@ -118,8 +118,8 @@ def plan(book, monkeypatch, *, free_mb=100_000, cores=64):
 
 
 def record(book, sums, curves):
-    rows = [f"{name},today,CPU,{cost}" for name, cost in (("sums", sums), ("curves", curves))]
-    text = "\n".join(["chapter,run,machine,seconds,peak MB", *rows, ""])
+    rows = [f"{name},today,CPU,{cost},seal" for name, cost in (("sums", sums), ("curves", curves))]
+    text = "\n".join(["chapter,run,machine,seconds,peak MB,seal", *rows, ""])
     (book.root / "book/provenance.csv").write_text(text)
 
 
