@@ -101,6 +101,18 @@ def test_lint_refuses_outputs(notebook, output, problem):
     assert found.startswith(f"cell 3 (total) {problem}")
 
 
+def test_lint_shows_the_beginning_of_what_is_on_stderr(notebook):
+    put_out(notebook, nbformat.v4.new_output("stream", name="stderr", text=" oh\n" * 99))
+    shown = repr("oh\n " * 20)
+    assert problems(notebook) == [f"cell 3 (total) writes to stderr: {shown}"]
+
+
+@pytest.mark.parametrize(("address", "found"), [("0x7f30b", False), ("0x7f30b0", True)])
+def test_lint_takes_six_digits_for_an_address(notebook, address, found):
+    put_out(notebook, nbformat.v4.new_output("stream", name="stdout", text=f"at {address}"))
+    assert bool(problems(notebook)) == found
+
+
 def test_lint_wants_caption_name_and_alt_text(notebook):
     put_out(notebook, nbformat.v4.new_output("display_data", {"image/png": PNG}))
     assert len(problems(notebook)) == 3
