@@ -14,10 +14,10 @@ from nbformat import NotebookNode
 
 from labsupport.pipeline.cli import main as labs
 from labsupport.pipeline.contract import compare_outputs, units_apart
-from labsupport.pipeline.files import write_atomically
 from labsupport.pipeline.notebooks import code_cells, read_notebook, tags
 from labsupport.pipeline.project import Project, find_project
 from labsupport.pipeline.runner import Run, read_run
+from labsupport.pipeline.seals import write_sealed
 
 HEADER = "| chapter | s on the CPU | s on the GPU | times as fast | apart by | cells that differ |"
 
@@ -73,7 +73,7 @@ def main() -> int:
         notebooks = [read_notebook(on.executed / f"{name}.ipynb") for on in (on_cpu, on_gpu)]
         results.append(compare(*notebooks))
     text = compose(runs, results)
-    write_atomically(text, project.book / "assets" / "devices.md")
+    write_sealed(text, project.book / "assets" / "devices.md")
     print(text)
     return int(any(differing for _, differing in results))
 

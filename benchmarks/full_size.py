@@ -13,9 +13,9 @@ from typing import NamedTuple
 from nbformat import NotebookNode
 
 from labsupport.pipeline.cli import main as labs
-from labsupport.pipeline.files import write_atomically
 from labsupport.pipeline.notebooks import code_cells, environment, read_notebook
 from labsupport.pipeline.project import find_project
+from labsupport.pipeline.seals import write_sealed
 
 CHAPTER = "performance"
 FULL_SIZE = {
@@ -149,7 +149,7 @@ def main() -> int:
         return code
     notebook = read_notebook(build / "executed" / f"{CHAPTER}.ipynb")
     text, all_met = compose(notebook)
-    write_atomically(text, project.book / "assets" / f"full_size_{device.partition(':')[0]}.md")
+    write_sealed(text, project.book / "assets" / f"full_size_{device.partition(':')[0]}.md")
     print(text)
     return int(not all_met)
 

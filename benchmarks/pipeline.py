@@ -16,10 +16,10 @@ from pathlib import Path
 
 from nbclient import NotebookClient
 
-from labsupport.pipeline.files import write_atomically
 from labsupport.pipeline.kernels import KERNEL_DEFAULTS
 from labsupport.pipeline.notebooks import read_notebook
 from labsupport.pipeline.project import Project, find_project
+from labsupport.pipeline.seals import write_sealed
 
 BIN = Path(sys.executable).parent
 MOST_OVER_FLOOR = 1.5
@@ -65,7 +65,7 @@ def main() -> int:
     lines += [f"| floor: kernels and cells, over the cores | {floor_s:.0f} | – |"]
     lines += [f"| {what} | {s:.0f} | {limit_s:.0f} |" for what, (s, limit_s) in limits_s.items()]
     text = "\n".join(lines) + "\n"
-    write_atomically(text, project.book / "assets" / "pipeline.md")
+    write_sealed(text, project.book / "assets" / "pipeline.md")
     print(text)
     return int(any(s > limit_s for s, limit_s in limits_s.values()))
 

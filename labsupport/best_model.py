@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from torch import Tensor, nn
@@ -16,12 +17,12 @@ class BestModel:
     ----------
     monitor : str
         "val_loss", where less is better, or "val_accuracy", where more is. Of equal scores the
-        earliest counts.
+        earliest counts; a score that is nan never does.
 
     Attributes
     ----------
     row : dict or None
-        The history's row of the best epoch; None before the first.
+        The history's row of the best epoch; None before the first, and as long as scores are nan.
 
     Raises
     ------
@@ -38,10 +39,12 @@ class BestModel:
 
     def update(self, model: nn.Module, row: Mapping[str, float]) -> bool:
         """Copy the parameters of `model` if `row` scores better than all before; say whether."""
+        score = row[self.monitor]
+        if math.isnan(score):
+            return False
         if self.row is not None:
-            gain = row[self.monitor] - self.row[self.monitor]
-            better = gain < 0 if self.monitor == "val_loss" else gain > 0
-            if not better:
+            kept = self.row[self.monitor]
+            if not (score < kept if self.monitor == "val_loss" else score > kept):
                 return False
         self._state = {name: value.clone() for name, value in model.state_dict().items()}
         self.row = dict(row)
@@ -56,5 +59,7 @@ class BestModel:
             If nothing was kept yet.
         """
         if self.row is None:
-            raise RuntimeError("no parameters were kept yet: call update first")
+            raise RuntimeError(
+                "no parameters were kept yet: update was not called, or each score was nan"
+            )
         model.load_state_dict(self._state)

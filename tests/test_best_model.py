@@ -15,22 +15,27 @@ def weight_of(model):
     return model.weight.item()
 
 
-def test_best_model_keeps_the_lowest_loss():
-    best, model = BestModel("val_loss"), constant_model()
-    for value, val_loss in ((1.0, 0.5), (2.0, 0.3), (3.0, 0.4)):
-        model.load_state_dict(constant_model(value).state_dict())
-        assert best.update(model, {"val_loss": val_loss}) == (value < 3)
+@pytest.mark.parametrize(
+    ("monitor", "scores", "kept_epoch"),
+    [
+        ("val_loss", [0.5, 0.3, 0.4], 2),
+        ("val_loss", [0.5, 0.3, 0.3], 2),
+        ("val_loss", [float("inf"), float("inf"), 0.3], 3),
+        ("val_loss", [float("nan"), 0.5, float("nan")], 2),
+        ("val_accuracy", [0.5, 0.75, 0.25], 2),
+        ("val_accuracy", [0.75, 0.75, 0.75], 1),
+        ("val_accuracy", [float("nan"), 0.25, float("nan")], 2),
+    ],
+)
+def test_best_model_keeps_the_first_of_the_best_epochs(monitor, scores, kept_epoch):
+    best, model = BestModel(monitor), constant_model()
+    other = "val_accuracy" if monitor == "val_loss" else "val_loss"
+    for epoch, score in enumerate(scores, start=1):
+        model.load_state_dict(constant_model(float(epoch)).state_dict())
+        is_kept = best.update(model, {"epoch": epoch, monitor: score, other: 0.5})
+        assert is_kept == (best.row is not None and best.row["epoch"] == epoch)
     best.restore(model)
-    assert weight_of(model) == 2
-    assert best.row == {"val_loss": 0.3}
-
-
-def test_best_model_keeps_the_first_of_the_highest_accuracies():
-    best, model = BestModel("val_accuracy"), constant_model()
-    for value, val_accuracy in ((1.0, 0.5), (2.0, 0.75), (3.0, 0.75), (4.0, 0.25)):
-        best.update(constant_model(value), {"val_accuracy": val_accuracy})
-    best.restore(model)
-    assert weight_of(model) == 2
+    assert weight_of(model) == best.row["epoch"] == kept_epoch
 
 
 def test_best_model_refuses_an_unknown_score():
@@ -38,6 +43,11 @@ def test_best_model_refuses_an_unknown_score():
         BestModel("loss")
 
 
-def test_best_model_has_nothing_to_restore_before_the_first_epoch():
+@pytest.mark.parametrize("scores", [[], [float("nan")] * 2])
+def test_best_model_has_nothing_to_restore_without_a_score(scores):
+    best = BestModel()
+    for val_loss in scores:
+        best.update(constant_model(), {"val_loss": val_loss})
+    assert best.row is None
     with pytest.raises(RuntimeError, match="no parameters were kept yet"):
-        BestModel().restore(constant_model())
+        best.restore(constant_model())

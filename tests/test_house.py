@@ -14,12 +14,14 @@ from packaging.utils import canonicalize_name
 
 from labsupport.pipeline.notebooks import code_cells, read_notebook
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = SETTINGS["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 SHARED = {"cli", "files", "kernels", "locks", "notebooks", "project", "provenance"}
 # What each extra is for; the command line imports what a command needs when it is given.
 MODULES = {
-    "pipeline": SHARED | {"contract", "execute", "figures", "lint", "runner", "texts", "update"},
+    "pipeline": SHARED
+    | {"contract", "execute", "figures", "lint", "runner", "seals", "texts", "update"},
     "html": SHARED | {"ledger", "pages", "pdf", "render"},
     "test": {"regression"},
 }
@@ -188,3 +190,8 @@ def test_api_page_shows_every_module():
     shown = re.findall(r"automodule:: labsupport\.(\S+)", text)
     wanted = [*TOOLKIT, *(f"pipeline.{module}" for module in PIPELINE)]
     assert sorted(shown) == sorted(wanted)
+
+
+def test_grants_of_measured_cells_name_chapters():
+    chapters = {path.stem for path in (ROOT / "book").glob("*.ipynb")}
+    assert set(SETTINGS["tool"]["labs"]["measured"]) - chapters == set()

@@ -27,9 +27,17 @@ def changes(source, kind, *, is_cell=True):
         ("print(f'loss {x:.3f}')", "text", "print(f'loss~ {x:.3f}')"),
         ("for i in range(n):\n    f(i)", "off by one", "for i in range(n - 1):"),
         ("y = x[:n]", "off by one", "y = x[:n - 1]"),
+        ("model.eval()", "dropped line", "pass"),
+        ("x = x - mean", "dropped line", "pass"),
+        ("a, b = b, a", "dropped line", "pass"),
+        ("LONGEST = 3", "constant", "LONGEST = 2"),
+        ("BOUND = 0.5", "constant", "BOUND = 0.495"),
+        ("BOUND = 1e-12", "constant", "BOUND = 5e-13"),
+        ("x = a > 3", "constant", "x = a > 2"),
         ("optimizer.zero_grad()", "dropped line", "pass"),
         ("x[0] = 1", "dropped line", "pass"),
         ("with torch.no_grad():\n    f()", "dropped context", "if True:"),
+        ("with locked(project):\n    f()", "dropped context", "if True:"),
         ("@staticmethod\ndef f():\n    pass", "dropped decorator", ""),
         ("y = f(a, b)", "swapped arguments", "y = f(b, a)"),
         ("y = f(a, b=2)", "dropped argument", "y = f(a)"),
@@ -55,6 +63,7 @@ def test_mutations_make_the_fault(source, kind, after):
         "assert x < 3",
         "below(x - 3, 1e-12)",
         "zip(a, b, strict=True)",
+        "x = y",
         "if x:\n    raise ValueError('no 3')",
     ],
 )
@@ -68,6 +77,15 @@ def test_mutations_of_modules_change_assertions_but_no_messages():
     assert changes("assert x < 3", "comparison", is_cell=False) == ["assert x <= 3"]
     assert changes("say('one two')", "text", is_cell=False) == []
     assert changes("say('one')", "text", is_cell=False) == ["say('one~')"]
+
+
+@pytest.mark.parametrize("source", ["n = 3", "x = f(a, 3)", "x = a > 0"])
+def test_mutations_of_numbers_that_are_no_bounds_go_one_way(source):
+    assert len(changes(source, "constant")) == 1
+
+
+def test_mutations_keep_a_context_whose_name_is_used():
+    assert changes("with open(path) as file:\n    file.read()", "dropped context") == []
 
 
 def test_mutations_of_measured_cells_change_words_only():

@@ -81,11 +81,32 @@ def test_evaluate_agrees_with_one_pass_over_all(problem):
     assert scores["val_loss"] == pytest.approx(loss, rel=1e-5)
 
 
-def test_evaluate_leaves_the_mode_as_it_was(problem):
-    model, X, targets = problem
-    model.train()
-    evaluate(model, [(X, targets)])
-    assert model.training
+def evaluate_all(model, X, targets, logits):
+    """Hold both scores against those of logits that are right."""
+    scores = evaluate(model, [(X, targets)])
+    loss = nn.functional.cross_entropy(logits, targets).item()
+    assert scores["val_loss"] == pytest.approx(loss, rel=1e-6)
+    assert scores["val_accuracy"] == (logits.argmax(dim=1) == targets).double().mean().item()
+
+
+def predict_all(model, X, targets, logits):
+    """Hold the classes against those of logits that are right."""
+    assert predict(model, X).equal(logits.argmax(dim=1))
+
+
+@pytest.mark.parametrize("is_training", [True, False])
+@pytest.mark.parametrize("look_at", [evaluate_all, predict_all])
+def test_looking_at_a_model_uses_evaluation_mode_and_changes_nothing(look_at, is_training):
+    X, targets = torch.randn(40, 5, generator=make_generator(0)), torch.arange(40) % 2
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.BatchNorm1d(5), nn.Dropout(0.9), nn.Linear(5, 2))
+    with torch.no_grad():
+        expected = model.eval()(3 * X + 1)
+    model.train(is_training)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    look_at(model, 3 * X + 1, targets, expected)
+    assert [part.training for part in model.modules()] == [is_training] * 4
+    assert all(value.equal(before[name]) for name, value in model.state_dict().items())
 
 
 def test_history_gives_rows_and_columns():
@@ -119,13 +140,6 @@ def test_predict_gives_the_classes_that_evaluate_counts(problem, binary_problem)
         num_right = (classes == targets.flatten()).sum().item()
         loss_fn = nn.functional.mse_loss if targets.ndim == 2 else nn.functional.cross_entropy
         assert num_right / 60 == evaluate(model, [(X, targets)], loss_fn=loss_fn)["val_accuracy"]
-
-
-def test_predict_uses_evaluation_mode_and_leaves_the_mode_as_it_was():
-    model = nn.Sequential(nn.Dropout(0.99), nn.Linear(50, 2))
-    X = torch.ones(20, 50)
-    assert predict(model, X).unique().numel() == 1  # dropout would make the rows differ
-    assert model.training
 
 
 def test_predict_takes_a_logit_of_zero_for_class_zero():

@@ -28,15 +28,16 @@ _OUTPUT_RULES = (
 )
 
 
-def lint(notebook: NotebookNode, *, chapter: str, measured_budget: int) -> list[str]:
+def lint(notebook: NotebookNode, *, chapter: str, num_granted: int) -> list[str]:
     """Return one line for each way in which a committed chapter escapes or breaks the contract.
 
     Parameters
     ----------
     chapter : str
         File name without its ending; figures are named `fig-<chapter>-…`.
-    measured_budget : int
-        How many cells may be tagged `measured`.
+    num_granted : int
+        How many cells are to be tagged `measured`, neither more nor less: one that is left over
+        would let the outputs of any other cell be masked.
     """
     problems = [
         f"the notebook carries {key} metadata"
@@ -54,9 +55,10 @@ def lint(notebook: NotebookNode, *, chapter: str, measured_budget: int) -> list[
     if num_parameters != 1:
         problems.append(f"{num_parameters} cells are tagged parameters; there must be one")
     num_measured = sum("measured" in tags(cell) for cell in cells)
-    if num_measured > measured_budget:
+    if num_measured != num_granted:
         problems.append(
-            f"{num_measured} cells are tagged measured; pyproject.toml grants {measured_budget}"
+            f"{num_measured} cells are tagged measured, pyproject.toml grants {num_granted}: if "
+            f"the tags are right, write {chapter} = {num_measured} under [tool.labs.measured]"
         )
     return problems
 

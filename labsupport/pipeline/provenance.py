@@ -11,7 +11,7 @@ from labsupport.pipeline.project import LabsError
 __all__ = ["PROVENANCE", "provenance_markdown", "provenance_text", "read_provenance"]
 
 PROVENANCE = "provenance.csv"  # in book/
-COLUMNS = ("chapter", "run", "machine", "seconds", "peak MB")
+COLUMNS = ("chapter", "run", "machine", "seconds", "peak MB", "seal")
 
 
 def read_provenance(path: Path) -> list[dict[str, str]]:

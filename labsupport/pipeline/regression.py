@@ -95,7 +95,7 @@ class Chapter(IPyNbFile):
         os.environ.update(KERNEL_DEFAULTS | os.environ)
         self.kernel = WatchedKernel(CURRENT_ENV_KERNEL_NAME, cwd=str(self.path.parent))
 
-    def measured_budget(self) -> int:
+    def num_granted(self) -> int:
         """Return how many measured cells pyproject.toml grants to this chapter."""
         settings = tomllib.loads((self.config.rootpath / "pyproject.toml").read_text("utf-8"))
         granted = settings.get("tool", {}).get("labs", {}).get("measured", {})
@@ -107,8 +107,8 @@ class ChapterLint(pytest.Item):
 
     def runtest(self):
         """Fail with every broken rule."""
-        budget = self.parent.measured_budget()
-        problems = lint(self.parent.nb, chapter=self.path.stem, measured_budget=budget)
+        granted = self.parent.num_granted()
+        problems = lint(self.parent.nb, chapter=self.path.stem, num_granted=granted)
         if problems:
             raise NotebookError("\n".join(problems))
 

@@ -20,6 +20,7 @@ from labsupport.pipeline.notebooks import (
 from labsupport.pipeline.project import LabsError, Project
 from labsupport.pipeline.provenance import PROVENANCE, provenance_text, read_provenance
 from labsupport.pipeline.runner import Run, read_run
+from labsupport.pipeline.seals import seal_run
 
 __all__ = ["update_chapters"]
 
@@ -58,9 +59,8 @@ def _update(project: Project, chapters: Sequence[str]) -> None:
         project.notebook(run.chapter): notebook_text(notebook)
         for run, notebook in zip(runs, blessed, strict=True)
     }
-    write_together(
-        texts | {project.book / PROVENANCE: provenance_text(_provenance_rows(project, runs))}
-    )
+    rows = _provenance_rows(project, runs, blessed)
+    write_together(texts | {project.book / PROVENANCE: provenance_text(rows)})
 
 
 def _blessed(project: Project, run: Run) -> NotebookNode:
@@ -101,10 +101,14 @@ def _changes(committed: NotebookNode, blessed: NotebookNode) -> Iterator[str]:
         yield f"  cell {number} ({new.id})\n{text}"
 
 
-def _provenance_rows(project: Project, runs: Sequence[Run]) -> list[dict[str, str]]:
+def _provenance_rows(
+    project: Project, runs: Sequence[Run], blessed: Sequence[NotebookNode]
+) -> list[dict[str, str]]:
     """Replace the rows of these chapters, in the order of the table of contents."""
     rows = {row["chapter"]: row for row in read_provenance(project.book / PROVENANCE)}
-    rows |= {run.chapter: _provenance(run) for run in runs}
+    for run, notebook in zip(runs, blessed, strict=True):
+        row = _provenance(run)
+        rows[run.chapter] = row | {"seal": seal_run(row, notebook)}
     return [rows[chapter] for chapter in project.chapters() if chapter in rows]
 
 

@@ -4,14 +4,46 @@ from tiny_book import encode
 
 from labsupport.pipeline.figures import figure_difference
 
-
-def test_figure_difference_allows_a_grey_level(blank):
-    assert figure_difference(encode(blank), encode(blank - 1)) is None
-    assert figure_difference(encode(blank - 1), encode(blank)) is None
+IN_ALL, IN_A_TILE = "other pixels in all", "other pixels in a tile of 16 by 16"
 
 
-def test_figure_difference_sees_a_faint_difference_everywhere(blank):
-    assert figure_difference(encode(blank), encode(blank - 2))[0] == "other pixels in all"
+def difference(old, new):
+    """Return what differs, the same whichever of the two is promised."""
+    found, reverse = (
+        figure_difference(encode(one), encode(other)) for one, other in ((old, new), (new, old))
+    )
+    assert found == reverse
+    return found and found[0]
+
+
+def transparent(*shape):
+    """Return the pixels of an image without colour, whose four channels can all be changed."""
+    return np.zeros((*shape, 4), dtype=np.uint8)
+
+
+@pytest.mark.parametrize(("extra", "verdict"), [(0, None), (1, IN_ALL)])
+def test_figure_may_differ_in_all_by_a_root_mean_square_of_one(extra, verdict):
+    old = transparent(40, 60)
+    new = old + 1
+    new[20, 30, 0] += extra
+    assert difference(old, new) == verdict
+
+
+@pytest.mark.parametrize(("extra", "verdict"), [(0, None), (1, IN_A_TILE)])
+def test_figure_may_differ_in_a_tile_by_a_root_mean_square_of_fifteen(extra, verdict):
+    old = transparent(320, 320)
+    new = old.copy()
+    new[16:32, 48:64] = 15
+    new[20, 50, 0] += extra
+    assert difference(old, new) == verdict
+
+
+@pytest.mark.parametrize(("change", "verdict"), [(29, None), (31, IN_A_TILE)])
+def test_figure_is_cut_into_tiles_of_sixteen_by_sixteen(change, verdict):
+    old = transparent(320, 320)
+    new = old.copy()
+    new[16:24, 48:56] = change  # a quarter of a tile: half the root mean square
+    assert difference(old, new) == verdict
 
 
 def test_figure_difference_sees_a_moved_line(blank):

@@ -9,7 +9,7 @@ PNG = "iVBORw0KGgo="
 
 
 def problems(notebook, chapter="sums"):
-    return lint(notebook, chapter=chapter, measured_budget=1)
+    return lint(notebook, chapter=chapter, num_granted=1)
 
 
 def put_out(notebook, output):
@@ -43,7 +43,14 @@ def test_lint_refuses_sources(notebook, source, problem):
 
 
 @pytest.mark.parametrize(
-    "source", ["x = 7 % 3", "warnings.filterwarnings('ignore', message='one')", "print('50%')"]
+    "source",
+    [
+        "x = 7 % 3",
+        "warnings.filterwarnings('ignore', message='one')",
+        "print('50%')",
+        "x = 1" + "\n" * 29 + "y = 2",
+        f"x = '{'a' * 73}'",
+    ],
 )
 def test_lint_accepts_innocent_sources(notebook, source):
     code_cells(notebook)[2].source = source
@@ -94,6 +101,18 @@ def test_lint_refuses_outputs(notebook, output, problem):
     assert found.startswith(f"cell 3 (total) {problem}")
 
 
+def test_lint_shows_the_beginning_of_what_is_on_stderr(notebook):
+    put_out(notebook, nbformat.v4.new_output("stream", name="stderr", text=" oh\n" * 99))
+    shown = repr("oh\n " * 20)
+    assert problems(notebook) == [f"cell 3 (total) writes to stderr: {shown}"]
+
+
+@pytest.mark.parametrize(("address", "found"), [("0x7f30b", False), ("0x7f30b0", True)])
+def test_lint_takes_six_digits_for_an_address(notebook, address, found):
+    put_out(notebook, nbformat.v4.new_output("stream", name="stdout", text=f"at {address}"))
+    assert bool(problems(notebook)) == found
+
+
 def test_lint_wants_caption_name_and_alt_text(notebook):
     put_out(notebook, nbformat.v4.new_output("display_data", {"image/png": PNG}))
     assert len(problems(notebook)) == 3
@@ -127,6 +146,19 @@ def test_lint_refuses_traces_of_papermill(notebook):
 def test_lint_wants_one_parameters_cell(notebook):
     del code_cells(notebook)[1].metadata["tags"]
     assert problems(notebook) == ["0 cells are tagged parameters; there must be one"]
+
+
+@pytest.mark.parametrize(("granted", "tagged"), [(1, 0), (1, 2), (2, 1), (0, 1)])
+def test_lint_wants_as_many_measured_cells_as_are_granted(notebook, granted, tagged):
+    for cell in code_cells(notebook)[2:]:
+        cell.metadata.tags = []
+    for cell in code_cells(notebook)[2 : 2 + tagged]:
+        cell.metadata.tags = ["measured"]
+    (problem,) = lint(notebook, chapter="sums", num_granted=granted)
+    assert problem == (
+        f"{tagged} cells are tagged measured, pyproject.toml grants {granted}: if the tags are "
+        f"right, write sums = {tagged} under [tool.labs.measured]"
+    )
 
 
 def test_lint_wants_unique_ids(notebook):

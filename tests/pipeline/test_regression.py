@@ -221,8 +221,8 @@ def test_foreign_tags_fail(report, tag):
 
 
 @fault("sums::lint", tagged("measured"))
-def test_measured_budget_is_kept(report):
-    assert "2 cells are tagged measured; pyproject.toml grants 1" in report.text
+def test_grant_of_measured_cells_is_kept(report):
+    assert "2 cells are tagged measured, pyproject.toml grants 1: if" in report.text
 
 
 def cut_output(book, sums):

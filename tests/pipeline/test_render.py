@@ -1,6 +1,7 @@
 """The rendered book: what it shows, and what it keeps when a rendering fails."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +29,51 @@ def test_html_keeps_the_last_good_book_when_a_page_is_at_fault(rendered_book, tm
         "logs",
     ]
     assert "A tiny book" in (book.root / "_build/html/book/intro.html").read_text()
+
+
+def html_of(book, **texts):
+    """Write a rendered book of one page into each named folder of the build folder."""
+    for name, text in texts.items():
+        folder = book.root / "_build" / name.replace("_", ".")
+        folder.mkdir(parents=True)
+        (folder / f"{text}.html").write_text(text)
+
+
+def folders(book):
+    """Return the names of the rendered books, each with those of its pages."""
+    found = (book.root / "_build").glob("[hr]*")
+    return {folder.name: [page.name for page in folder.iterdir()] for folder in found}
+
+
+@pytest.fixture
+def renderer(monkeypatch):
+    """Put in the place of Jupyter Book a program that renders one page."""
+
+    def render_page(command, **options):
+        html = Path(command[command.index("--path-output") + 1]) / "_build" / "html"
+        html.mkdir(parents=True)
+        (html / "new.html").write_text("new")
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(render.subprocess, "run", render_page)
+
+
+@pytest.mark.parametrize(
+    "old",
+    [{}, {"html": "old"}, {"html_previous": "older"}, {"html": "old", "html_previous": "older"}],
+)
+@pytest.mark.parametrize("left", [{}, {"rendering-killed": "half"}])
+def test_html_takes_the_place_of_all_that_was_rendered_before(unrun_book, renderer, old, left):
+    html_of(unrun_book, **old, **left)
+    assert unrun_book.main("html") == 0
+    assert folders(unrun_book) == {"html": ["new.html"]}
+
+
+def test_html_of_before_is_kept_and_not_what_a_killed_rendering_left(unrun_book, failing_renderer):
+    failing_renderer("WARNING: a fault")
+    html_of(unrun_book, html="old", html_previous="older")
+    assert unrun_book.main("html") == 1
+    assert folders(unrun_book)["html"] == ["old.html"]
 
 
 @pytest.fixture

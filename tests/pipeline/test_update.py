@@ -53,6 +53,14 @@ def test_update_records_provenance(book):
     assert int(rows[0]["peak MB"]) > 10
 
 
+def test_update_forgets_chapters_that_are_no_more(finished_book):
+    provenance = finished_book.root / "book/provenance.csv"
+    sound = provenance.read_text()
+    provenance.write_text(f"{sound}gone,today,CPU,7,9,seal\n")
+    assert finished_book.main("update", "sums") == 0
+    assert provenance.read_text() == sound
+
+
 def test_update_refuses_a_chapter_that_was_edited_since(finished_book, capsys):
     finished_book.replace_source("sums", "total", "0.41", "0.43")
     before = finished_book.contents()
@@ -67,7 +75,7 @@ def test_long_output_is_cut_when_what_changes_is_shown(finished_book, capsys):
     notebook.cells[3].outputs[0].text = "x" * 10**6
     write_notebook(notebook, finished_book.root / "_build/executed/sums.ipynb")
     assert finished_book.main("update", "sums") == 0
-    assert max(map(len, capsys.readouterr().out.splitlines())) < 1100
+    assert max(map(len, capsys.readouterr().out.splitlines())) == len("    ") + 1000
 
 
 @pytest.fixture
