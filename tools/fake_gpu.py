@@ -9,7 +9,7 @@ Whoever has no GPU can find here most of what would fail on one.
 import argparse
 import os
 import sys
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 
 import torch
@@ -38,6 +38,12 @@ def problems_of(project: Project, chapter: str) -> list[str]:
     return [problem for cell_id, problem in found.items() if problem and cell_id not in BLIND]
 
 
+def in_own_process(project: Project, chapter: str) -> list[str]:
+    """Return what `problems_of` does, from a process that sees no other chapter."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(problems_of, project, chapter).result()
+
+
 def main() -> int:
     """Run the chapters that the command line names, or all; return 1 if one breaks its promise."""
     project = find_project()
@@ -50,10 +56,8 @@ def main() -> int:
             parser.error(f"no chapter {chapter!r}; there are {', '.join(known)}")
     os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
     failed = 0
-    with ProcessPoolExecutor(
-        max_workers=os.cpu_count(), mp_context=get_context("spawn"), max_tasks_per_child=1
-    ) as pool:
-        trials = [pool.submit(problems_of, project, chapter) for chapter in chosen]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        trials = [pool.submit(in_own_process, project, chapter) for chapter in chosen]
         for chapter, trial in zip(chosen, trials, strict=True):
             problems = trial.result()
             failed += bool(problems)
