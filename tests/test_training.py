@@ -10,9 +10,10 @@ import torch
 from jupyter_client.manager import start_new_kernel
 from torch import nn
 
+from labsupport import training
 from labsupport.data import Minibatches
 from labsupport.seeding import make_generator
-from labsupport.training import BestModel, History, evaluate, fit, predict
+from labsupport.training import BestModel, History, evaluate, fit, predict, show_progress
 
 
 def constant_model(value=0.0):
@@ -251,6 +252,12 @@ def loss_fn(y_hat, y):
     return (y_hat - y).square().mean()
 history = training.fit(model, batches, optimizer=optimizer, num_epochs=30, loss_fn=loss_fn)
 """
+
+
+def test_progress_is_shown_after_two_seconds(monkeypatch):
+    monkeypatch.setattr(training, "_someone_watches", lambda: True)
+    with show_progress(range(3)) as epochs:
+        assert epochs.delay == 2
 
 
 @pytest.fixture(scope="module")
