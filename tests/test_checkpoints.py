@@ -68,6 +68,13 @@ def test_layers_have_a_file_each_and_come_back_bit_for_bit(tmp_path):
         assert torch.equal(saved, loaded)
 
 
+def test_folder_may_be_given_as_text(tmp_path):
+    save_layers(make_model(2.0), str(tmp_path / "moons"))
+    model = make_model()
+    load_layers(model, str(tmp_path / "moons"))
+    assert value_of(model) == 2
+
+
 class Nested(nn.Module):
     """Parameters of its own, a buffer, and layers two levels down."""
 

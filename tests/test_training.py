@@ -10,10 +10,11 @@ import torch
 from jupyter_client.manager import start_new_kernel
 from torch import nn
 
+from labsupport import training
 from labsupport.best_model import BestModel
 from labsupport.data import Minibatches
 from labsupport.seeding import make_generator
-from labsupport.training import History, evaluate, fit, predict, stack_runs
+from labsupport.training import History, evaluate, fit, predict, show_progress, stack_runs
 
 
 @pytest.fixture
@@ -203,6 +204,12 @@ def loss_fn(y_hat, y):
     return (y_hat - y).square().mean()
 history = training.fit(model, batches, optimizer=optimizer, num_epochs=30, loss_fn=loss_fn)
 """
+
+
+def test_progress_is_shown_after_two_seconds(monkeypatch):
+    monkeypatch.setattr(training, "_someone_watches", lambda: True)
+    with show_progress(range(3)) as epochs:
+        assert epochs.delay == 2
 
 
 @pytest.fixture(scope="module")
