@@ -1,11 +1,35 @@
-"""Assert that an error is small, and say so in a way that holds on every device."""
+"""Check that errors are small, that a backward is right, how a call ends; say so in few words."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-__all__ = ["below", "gradcheck_by_hand"]
+__all__ = ["attempt", "below", "gradcheck_by_hand"]
+
+
+def attempt(function: Callable, *args: object, **options: object) -> str:
+    """Call a function that may fail, and return the type of its error or "no error".
+
+    Parameters
+    ----------
+    function : callable
+        What it returns is dropped, and the message of its error.
+    args, options
+        Its arguments.
+
+    Examples
+    --------
+    >>> attempt(int, "ten")
+    'ValueError'
+    >>> attempt(int, "ten", base=36)
+    'no error'
+    """
+    try:
+        function(*args, **options)
+    except Exception as error:
+        return type(error).__name__
+    return "no error"
 
 
 def below(error: float, bound: float) -> str:

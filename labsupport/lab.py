@@ -1,4 +1,4 @@
-"""Open a chapter with one call, and close it with a table of where it ran."""
+"""Open a chapter with one call, draw and report through it, close it with where it ran."""
 
 from __future__ import annotations
 
@@ -8,13 +8,19 @@ from importlib.metadata import version
 
 import torch
 from IPython.display import display
+from myst_nb import glue
+from torch import Tensor
 
 from labsupport.device import choose_device, describe_device
 from labsupport.plotting import use_book_style
 from labsupport.seeding import seed_everything
 from labsupport.tables import Table
+from labsupport.units import Quantity
 
-__all__ = ["Lab", "start_lab"]
+__all__ = ["UNIT_OF_ENDING", "Lab", "start_lab"]
+
+# In which unit a number for the text is written, by the end of its name
+UNIT_OF_ENDING = {"s": "s", "ms": "ms", "us": "µs", "ns": "ns", "gbs": "GB/s"}
 
 
 class Lab:
@@ -22,15 +28,57 @@ class Lab:
 
     Attributes
     ----------
+    chapter : str
+        The name of its file, without the ending.
     device : torch.device
         Where the chapter computes.
     generator : torch.Generator
         On the CPU; every random draw of the chapter comes from it or from one of its own.
     """
 
-    def __init__(self, seed: int, device: torch.device, generator: torch.Generator):
-        self.seed, self.device, self.generator = seed, device, generator
+    def __init__(self, chapter: str, seed: int, device: torch.device, generator: torch.Generator):
+        self.chapter, self.seed, self.device, self.generator = chapter, seed, device, generator
         self._started_at = time.perf_counter()
+
+    def draw_normal(self, *shape: int, generator: torch.Generator | None = None) -> Tensor:
+        """Draw from the standard normal distribution on the CPU, then move to the device.
+
+        So a GPU sees the numbers that a CPU sees.
+
+        Parameters
+        ----------
+        shape : int
+            The sizes of the axes.
+        generator : torch.Generator on the CPU, optional
+            In the place of the chapter's own.
+
+        Returns
+        -------
+        Tensor of shape `shape`, float64, on the chapter's device
+        """
+        draws = torch.randn(shape, generator=generator or self.generator, dtype=torch.float64)
+        return draws.to(self.device)
+
+    def report(self, name: str, value: str | int | Quantity) -> None:
+        """Store a number for the text, which quotes it with `glue:text`.
+
+        Parameters
+        ----------
+        name : str
+            The text puts the chapter before it: what `moons_mlp` reports as "kept" it quotes as
+            `moons-mlp-kept`.
+        value : str, int or Quantity
+            As the text shows it: the digits printed are the digits promised. A measured quantity
+            is written in the unit in which its name ends, one of `UNIT_OF_ENDING`.
+
+        Raises
+        ------
+        KeyError
+            If the name of a quantity ends in no unit.
+        """
+        if isinstance(value, Quantity):
+            value = value.in_unit(UNIT_OF_ENDING[name.rpartition("-")[2]])
+        glue(f"{self.chapter.replace('_', '-')}-{name}", value, display=False)
 
     def where_it_ran(self) -> None:
         """Display versions, hardware, seed and time; `labs update` records the same as provenance.
@@ -58,11 +106,13 @@ class Lab:
         display(Table(["what", "here"], rows), metadata={"labs": {"environment": environment}})
 
 
-def start_lab(*, seed: int, device: str = "auto") -> Lab:
+def start_lab(chapter: str, *, seed: int, device: str = "auto") -> Lab:
     """Choose the device, fix every seed, set the plotting style.
 
     Parameters
     ----------
+    chapter : str
+        The name of its file, without the ending.
     seed : int
         From 0 to 2**63 - 1.
     device : str
@@ -77,4 +127,4 @@ def start_lab(*, seed: int, device: str = "auto") -> Lab:
     """
     chosen = choose_device(device)
     use_book_style()
-    return Lab(seed, chosen, seed_everything(seed))
+    return Lab(chapter, seed, chosen, seed_everything(seed))

@@ -1,19 +1,20 @@
-"""Train a model, keep its best epoch, evaluate a classifier, predict; record it as plain rows."""
+"""Train a model or many at once, evaluate a classifier, predict; record it as plain rows."""
 
 from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from IPython import get_ipython
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from labsupport.best_model import BestModel
 from labsupport.timing import Timer
 
-__all__ = ["BestModel", "History", "evaluate", "fit", "predict", "show_progress"]
+__all__ = ["History", "evaluate", "fit", "predict", "show_progress", "stack_runs"]
 
 PATIENCE_S = 2.0  # training that takes longer shows its progress
 
@@ -26,57 +27,6 @@ class History(list):
         if isinstance(key, str):
             return [row[key] for row in self]
         return super().__getitem__(key)
-
-
-class BestModel:
-    """Keep a copy of the parameters of the epoch that scored best on the validation set.
-
-    Parameters
-    ----------
-    monitor : str
-        "val_loss", where less is better, or "val_accuracy", where more is. Of equal scores the
-        earliest counts.
-
-    Attributes
-    ----------
-    row : dict or None
-        The history's row of the best epoch; None before the first.
-
-    Raises
-    ------
-    ValueError
-        If `monitor` is neither.
-    """
-
-    def __init__(self, monitor: str = "val_loss"):
-        if monitor not in ("val_loss", "val_accuracy"):
-            raise ValueError(f"monitor must be 'val_loss' or 'val_accuracy', got {monitor!r}")
-        self.monitor = monitor
-        self.row: dict | None = None
-        self._state: dict[str, Tensor] = {}
-
-    def update(self, model: nn.Module, row: Mapping[str, float]) -> bool:
-        """Copy the parameters of `model` if `row` scores better than all before; say whether."""
-        if self.row is not None:
-            gain = row[self.monitor] - self.row[self.monitor]
-            better = gain < 0 if self.monitor == "val_loss" else gain > 0
-            if not better:
-                return False
-        self._state = {name: value.clone() for name, value in model.state_dict().items()}
-        self.row = dict(row)
-        return True
-
-    def restore(self, model: nn.Module) -> None:
-        """Give `model` the parameters that were kept.
-
-        Raises
-        ------
-        RuntimeError
-            If nothing was kept yet.
-        """
-        if self.row is None:
-            raise RuntimeError("no parameters were kept yet: call update first")
-        model.load_state_dict(self._state)
 
 
 def evaluate(
@@ -227,3 +177,26 @@ def fit(
         if scheduler is not None:
             scheduler.step()
     return history
+
+
+def stack_runs(runs: Iterable[Sequence[Tensor]]) -> list[Tensor]:
+    """Stack the tensors of many runs along a new first axis, for one program to train them all.
+
+    Operations that work on the last axes, such as a matrix product, then need no change.
+
+    Parameters
+    ----------
+    runs : for each run its tensors, such as data or parameters, in one order and of equal shapes
+
+    Returns
+    -------
+    list of Tensor of shape (num_runs, ...)
+
+    Raises
+    ------
+    ValueError
+        If a run has more tensors than another.
+    RuntimeError
+        If the shapes differ.
+    """
+    return [torch.stack(tensors) for tensors in zip(*runs, strict=True)]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from labsupport.lab import UNIT_OF_ENDING
 from labsupport.pipeline.notebooks import code_cells, read_notebook
 from labsupport.pipeline.project import Project
 
@@ -46,6 +47,12 @@ def test_imports_are_declared(chapter):
             elif isinstance(node, ast.ImportFrom):
                 imported.add(node.module.partition(".")[0])
     assert imported <= declared()
+
+
+def test_lab_is_opened_under_the_chapters_name(chapter):
+    opened = [c.source for c in code_cells(CHAPTERS[chapter]) if "start_lab(" in c.source]
+    assert len(opened) == 1
+    assert f'start_lab("{chapter}", seed=seed, device=device)' in opened[0]
 
 
 def test_every_code_cell_follows_prose(chapter):
@@ -90,3 +97,11 @@ def test_every_exercise_has_an_asserted_solution(chapter):
 
 def test_text_links_the_glossary(chapter):
     assert len(set(re.findall(r"\{term\}`([^`]+)`", text_of(chapter)))) >= 10
+
+
+def test_measured_number_is_followed_by_the_unit_of_its_name(chapter):
+    quoted = re.findall(r"\{glue:text\}`[\w-]+-([a-z]+)` *\n?(\S+)", text_of(chapter))
+    for ending, following in quoted:
+        unit = UNIT_OF_ENDING.get(ending)
+        words = {"s": "second", "ms": "millisecond", "µs": "microsecond", "ns": "nanosecond"}
+        assert unit is None or following.startswith((unit, words.get(unit, unit)))

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from labsupport.checks import below, gradcheck_by_hand
+from labsupport.checks import attempt, below, gradcheck_by_hand
 from labsupport.seeding import make_generator
 
 
@@ -57,3 +57,26 @@ def test_gradcheck_by_hand_sees_a_wrong_gradient_by_a_parameter():
 
     X, scale = torch.randn(3, 2, generator=make_generator(0)).double(), torch.tensor(1.5).double()
     assert not gradcheck_by_hand(Faulty, X, scale)
+
+
+def test_attempt_names_the_error_of_a_call():
+    assert attempt(int, "ten") == "ValueError"
+    assert attempt(lambda: {}["ten"]) == "KeyError"
+
+
+def test_attempt_says_that_there_is_no_error():
+    assert attempt(int, "10") == "no error"
+
+
+def test_attempt_passes_arguments_and_options_on():
+    calls = []
+    attempt(lambda *args, **options: calls.append((args, options)), 1, 2, base=3)
+    assert calls == [((1, 2), {"base": 3})]
+
+
+def test_attempt_lets_an_interrupt_through():
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        attempt(interrupt)

@@ -7,7 +7,7 @@ import torch
 from fake_gpu import FAKE_GPU, FakeGPU, FakeGPUTensor
 
 TOOL = Path(__file__).parents[1] / "tools" / "fake_gpu.py"
-LAB = "import time\nfrom labsupport.lab import start_lab\nlab = start_lab(seed=0)"
+LAB = 'import time\nfrom labsupport.lab import start_lab\nlab = start_lab("lab", seed=0)'
 MIXED = "import torch\ntorch.ones(2, device=lab.device) + torch.ones(2)"
 
 

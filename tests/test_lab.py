@@ -5,24 +5,66 @@ import torch
 
 from labsupport import lab as lab_module
 from labsupport.device import choose_device, describe_device
-from labsupport.lab import start_lab
+from labsupport.lab import Lab, start_lab
+from labsupport.seeding import make_generator
+from labsupport.units import Quantity
 
 
 def test_start_lab_gives_device_and_generator():
-    lab = start_lab(seed=3, device="cpu")
+    lab = start_lab("two_moons", seed=3, device="cpu")
     assert lab.device == torch.device("cpu")
     expected = torch.rand(4, generator=torch.Generator().manual_seed(3))
     assert torch.equal(torch.rand(4, generator=lab.generator), expected)
 
 
 def test_start_lab_chooses_the_device_unless_told_otherwise():
-    assert start_lab(seed=3).device == choose_device("auto")
+    assert start_lab("two_moons", seed=3).device == choose_device("auto")
 
 
 @pytest.mark.parametrize(("seed", "device"), [(-1, "cpu"), (1, "tpu")])
 def test_start_lab_refuses_bad_parameters(seed, device):
     with pytest.raises(ValueError, match="seed must be|unknown device"):
-        start_lab(seed=seed, device=device)
+        start_lab("two_moons", seed=seed, device=device)
+
+
+def test_draw_normal_draws_from_the_chapters_generator_in_float64():
+    lab = start_lab("two_moons", seed=3, device="cpu")
+    draws = [lab.draw_normal(2, 3), lab.draw_normal(4)]
+    generator = make_generator(3)
+    expected = [torch.randn(s, generator=generator, dtype=torch.float64) for s in ((2, 3), (4,))]
+    assert all(map(torch.equal, draws, expected))
+    assert draws[0].dtype == torch.float64
+
+
+def test_draw_normal_takes_another_generator_and_leaves_the_chapters_alone():
+    lab = start_lab("two_moons", seed=3, device="cpu")
+    before = lab.generator.get_state()
+    draws = lab.draw_normal(2, 3, generator=make_generator(8))
+    expected = torch.randn(2, 3, generator=make_generator(8), dtype=torch.float64)
+    assert torch.equal(draws, expected)
+    assert torch.equal(lab.generator.get_state(), before)
+
+
+def test_draw_normal_moves_to_the_device():
+    lab = Lab("two_moons", 3, torch.device("meta"), make_generator(3))
+    assert lab.draw_normal(2, 3).is_meta
+
+
+def test_report_stores_a_number_under_the_chapters_name_without_showing_it(monkeypatch):
+    stored = []
+    monkeypatch.setattr(lab_module, "glue", lambda *a, **k: stored.append((*a, k)))
+    start_lab("two_moons", seed=3, device="cpu").report("val-loss", "0.50")
+    assert stored == [("two-moons-val-loss", "0.50", {"display": False})]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("loop-ms", "20.5"), ("loop-element-us", "20500.0"), ("loop-s", "0.0")]
+)
+def test_report_writes_a_quantity_in_the_unit_of_its_name(monkeypatch, name, text):
+    stored = []
+    monkeypatch.setattr(lab_module, "glue", lambda name, value, display: stored.append(value))
+    start_lab("two_moons", seed=3, device="cpu").report(name, Quantity(0.0205, ".1f"))
+    assert stored == [text]
 
 
 @pytest.fixture
@@ -32,7 +74,7 @@ def shown(monkeypatch):
     monkeypatch.setattr(lab_module, "display", lambda *a, **k: found.append((*a, k["metadata"])))
     monkeypatch.setattr(lab_module, "version", lambda package: f"{len(package)}.1+local")
     monkeypatch.setattr(lab_module.time, "perf_counter", iter([10.0, 12.34]).__next__)
-    start_lab(seed=3, device="cpu").where_it_ran()
+    start_lab("two_moons", seed=3, device="cpu").where_it_ran()
     return found[0]
 
 
