@@ -73,11 +73,15 @@ class Lab:
 
         Raises
         ------
-        KeyError
-            If the name of a quantity ends in no unit.
+        ValueError
+            If the name of a quantity ends in no unit, or that of anything else in one.
         """
-        if isinstance(value, Quantity):
-            value = value.in_unit(UNIT_OF_ENDING[name.rpartition("-")[2]])
+        unit = UNIT_OF_ENDING.get(name.rpartition("-")[2])
+        if isinstance(value, Quantity) != (unit is not None):
+            endings = ", ".join(UNIT_OF_ENDING)
+            raise ValueError(f"{name!r}: a Quantity, and nothing else, ends in one of {endings}")
+        if unit:
+            value = value.in_unit(unit)
         glue(f"{self.chapter.replace('_', '-')}-{name}", value, display=False)
 
     def where_it_ran(self) -> None:
@@ -101,7 +105,7 @@ class Lab:
             ["torchvision", version("torchvision").split("+")[0]],
             ["NumPy", version("numpy")],
             ["seed", environment["seed"]],
-            ["seconds since setup", f"{time.perf_counter() - self._started_at:.1f}"],
+            ["seconds since setup", Quantity(time.perf_counter() - self._started_at, ".1f")],
         ]
         display(Table(["what", "here"], rows), metadata={"labs": {"environment": environment}})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-__all__ = ["UNITS", "Quantity", "unit_named_in"]
+__all__ = ["UNITS", "Quantity", "unit_in", "unit_named_in"]
 
 # How many of the SI's own units, seconds, bytes and operations, one of these is.
 UNITS = {
@@ -53,6 +53,26 @@ class Quantity:
         return format(self.value / UNITS[unit], self.spec)
 
 
+def unit_in(title: str) -> str:
+    """Return the unit that a title names, or an empty string.
+
+    A lone s is one only after "in", because it is also a symbol.
+
+    Raises
+    ------
+    ValueError
+        If the title names two.
+    """
+    found = []
+    for unit in UNITS:
+        before = r"\bin " if unit == "s" else r"(?<![\w/'’])"
+        if re.search(before + unit + r"(?![\w/])", title):
+            found.append(unit)
+    if len(found) > 1:
+        raise ValueError(f"{title!r} names the units {' and '.join(found)}: keep one")
+    return found[0] if found else ""
+
+
 def unit_named_in(*titles: str) -> str:
     """Return the unit that the first title with a unit names.
 
@@ -67,11 +87,8 @@ def unit_named_in(*titles: str) -> str:
     'µs'
     """
     for title in titles:
-        found = [unit for unit in UNITS if re.search(rf"(?<![\w/'’]){unit}(?![\w/])", title)]
-        if len(found) > 1:
-            raise ValueError(f"{title!r} names the units {' and '.join(found)}: keep one")
-        if found:
-            return found[0]
+        if unit := unit_in(title):
+            return unit
     raise ValueError(
-        f"none of {', '.join(map(repr, titles))} names a unit: write one of {', '.join(UNITS)}"
+        f"none of {', '.join(map(repr, titles))} names a unit: write one of in {', '.join(UNITS)}"
     )

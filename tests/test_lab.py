@@ -67,6 +67,15 @@ def test_report_writes_a_quantity_in_the_unit_of_its_name(monkeypatch, name, tex
     assert stored == [text]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("loop-ms", "20.5"), ("loop-s", 20), ("loop", Quantity(0.02, ".1f")), ("ms", "20.5")],
+)
+def test_report_refuses_a_unit_without_a_quantity_and_a_quantity_without_a_unit(name, value):
+    with pytest.raises(ValueError, match=f"'{name}': a Quantity, and nothing else, ends in"):
+        start_lab("two_moons", seed=3, device="cpu").report(name, value)
+
+
 @pytest.fixture
 def shown(monkeypatch):
     """Return the table and the metadata that a chapter's closing cell displays."""
