@@ -126,3 +126,8 @@ def test_quoted_number_stands_beside_the_unit_of_its_name(chapter):
         for quoted in re.finditer(r"\{glue:text\}" + pattern, text):
             unit = UNIT_OF_ENDING.get(quoted[1].rpartition("-")[2])
             assert unit_beside(text, quoted) == unit, quoted[0]
+
+
+def test_times_stay_in_seconds(chapter):
+    sources = "\n".join(cell.source for cell in code_cells(CHAPTERS[chapter]))
+    assert re.findall(r"\b\w+_(?:ms|us|ns)\b", sources) == []
