@@ -15,8 +15,12 @@ from labsupport.device import choose_device, describe_device
 from labsupport.plotting import use_book_style
 from labsupport.seeding import seed_everything
 from labsupport.tables import Table
+from labsupport.units import Quantity
 
-__all__ = ["Lab", "start_lab"]
+__all__ = ["UNIT_OF_ENDING", "Lab", "start_lab"]
+
+# In which unit a number for the text is written, by the end of its name
+UNIT_OF_ENDING = {"s": "s", "ms": "ms", "us": "µs", "ns": "ns", "gbs": "GB/s"}
 
 
 class Lab:
@@ -55,7 +59,7 @@ class Lab:
         draws = torch.randn(shape, generator=generator or self.generator, dtype=torch.float64)
         return draws.to(self.device)
 
-    def report(self, name: str, value: str | int) -> None:
+    def report(self, name: str, value: str | int | Quantity) -> None:
         """Store a number for the text, which quotes it with `glue:text`.
 
         Parameters
@@ -63,9 +67,21 @@ class Lab:
         name : str
             The text puts the chapter before it: what `moons_mlp` reports as "kept" it quotes as
             `moons-mlp-kept`.
-        value : str or int
-            As the text shows it: the digits printed are the digits promised.
+        value : str, int or Quantity
+            As the text shows it: the digits printed are the digits promised. A measured quantity
+            is written in the unit in which its name ends, one of `UNIT_OF_ENDING`.
+
+        Raises
+        ------
+        ValueError
+            If the name of a quantity ends in no unit, or that of anything else in one.
         """
+        unit = UNIT_OF_ENDING.get(name.rpartition("-")[2])
+        if isinstance(value, Quantity) != (unit is not None):
+            endings = ", ".join(UNIT_OF_ENDING)
+            raise ValueError(f"{name!r}: a Quantity, and nothing else, ends in one of {endings}")
+        if unit:
+            value = value.in_unit(unit)
         glue(f"{self.chapter.replace('_', '-')}-{name}", value, display=False)
 
     def where_it_ran(self) -> None:
@@ -89,7 +105,7 @@ class Lab:
             ["torchvision", version("torchvision").split("+")[0]],
             ["NumPy", version("numpy")],
             ["seed", environment["seed"]],
-            ["seconds since setup", f"{time.perf_counter() - self._started_at:.1f}"],
+            ["seconds since setup", Quantity(time.perf_counter() - self._started_at, ".1f")],
         ]
         display(Table(["what", "here"], rows), metadata={"labs": {"environment": environment}})
 

@@ -11,14 +11,18 @@ from pathlib import Path
 
 import pytest
 
+from labsupport.lab import UNIT_OF_ENDING
 from labsupport.pipeline.notebooks import code_cells, read_notebook
 from labsupport.pipeline.project import Project
+from labsupport.units import unit_in
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = {
     name: read_notebook(ROOT / "book" / f"{name}.ipynb")
     for name in Project(ROOT, ROOT / "_build").chapters()
 }
+PAGES = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "book").glob("*.md"))]
+UNIT_OF_WORD = {"second": "s", "millisecond": "ms", "microsecond": "µs", "nanosecond": "ns"}
 ASSERTS = re.compile(r"\bassert\b|\bbelow\(|\bgradcheck")
 
 pytestmark = pytest.mark.parametrize("chapter", CHAPTERS)
@@ -96,3 +100,34 @@ def test_every_exercise_has_an_asserted_solution(chapter):
 
 def test_text_links_the_glossary(chapter):
     assert len(set(re.findall(r"\{term\}`([^`]+)`", text_of(chapter)))) >= 10
+
+
+def unit_beside(text, quoted):
+    """Return the unit that a page shows beside a quoted number: after it, or in a table's row."""
+    words = re.match(r"\s*([\w/]+)", text[quoted.end() :])
+    word = words[1] if words else ""
+    if word in UNIT_OF_ENDING.values():
+        return word
+    if word.startswith(tuple(UNIT_OF_WORD)):
+        return next(unit for name, unit in UNIT_OF_WORD.items() if word.startswith(name))
+    start = text.rfind("\n", 0, quoted.start()) + 1
+    line = text[start : text.find("\n", quoted.end())]
+    if not line.startswith("|"):
+        return None
+    title = text[text.rfind("\n\n", 0, start) + 2 :].split("\n", 1)[0].split("|")
+    column = text[start : quoted.start()].count("|")
+    fields = {field.strip() for field in line.split("|")} & set(UNIT_OF_ENDING.values())
+    return unit_in(title[column]) or next(iter(fields), None)
+
+
+def test_quoted_number_stands_beside_the_unit_of_its_name(chapter):
+    pattern = rf"`(?:{chapter}\.ipynb::)?{chapter.replace('_', '-')}-([\w.-]+?)(?::s)?`"
+    for text in [text_of(chapter), *PAGES]:
+        for quoted in re.finditer(r"\{glue:text\}" + pattern, text):
+            unit = UNIT_OF_ENDING.get(quoted[1].rpartition("-")[2])
+            assert unit_beside(text, quoted) == unit, quoted[0]
+
+
+def test_times_stay_in_seconds(chapter):
+    sources = "\n".join(cell.source for cell in code_cells(CHAPTERS[chapter]))
+    assert re.findall(r"\b\w+_(?:ms|us|ns)\b", sources) == []

@@ -7,6 +7,7 @@ from labsupport import lab as lab_module
 from labsupport.device import choose_device, describe_device
 from labsupport.lab import Lab, start_lab
 from labsupport.seeding import make_generator
+from labsupport.units import Quantity
 
 
 def test_start_lab_gives_device_and_generator():
@@ -54,6 +55,25 @@ def test_report_stores_a_number_under_the_chapters_name_without_showing_it(monke
     monkeypatch.setattr(lab_module, "glue", lambda *a, **k: stored.append((*a, k)))
     start_lab("two_moons", seed=3, device="cpu").report("val-loss", "0.50")
     assert stored == [("two-moons-val-loss", "0.50", {"display": False})]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("loop-ms", "20.5"), ("loop-element-us", "20500.0"), ("loop-s", "0.0")]
+)
+def test_report_writes_a_quantity_in_the_unit_of_its_name(monkeypatch, name, text):
+    stored = []
+    monkeypatch.setattr(lab_module, "glue", lambda name, value, display: stored.append(value))
+    start_lab("two_moons", seed=3, device="cpu").report(name, Quantity(0.0205, ".1f"))
+    assert stored == [text]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("loop-ms", "20.5"), ("loop-s", 20), ("loop", Quantity(0.02, ".1f")), ("ms", "20.5")],
+)
+def test_report_refuses_a_unit_without_a_quantity_and_a_quantity_without_a_unit(name, value):
+    with pytest.raises(ValueError, match=f"'{name}': a Quantity, and nothing else, ends in"):
+        start_lab("two_moons", seed=3, device="cpu").report(name, value)
 
 
 @pytest.fixture

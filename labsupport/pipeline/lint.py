@@ -1,5 +1,6 @@
 """Find the ways in which a committed chapter escapes or breaks the output contract."""
 
+import ast
 import re
 from collections.abc import Iterator
 
@@ -85,9 +86,32 @@ def _lint_source(cell: NotebookNode) -> Iterator[str]:
     lines = cell.source.splitlines()
     if len(lines) > LONGEST_CELL:
         yield f"has {len(lines)} lines; split it after {LONGEST_CELL} at the latest"
+    if "measured" in tags(cell):
+        yield from _lint_factors(cell.source)
     width = max(map(len, lines), default=0)
     if width > LONGEST_LINE:
         yield f"has a line of {width} characters; the page cuts off what is beyond {LONGEST_LINE}"
+
+
+def _lint_factors(source: str) -> Iterator[str]:
+    """Yield the arithmetic of a measured cell whose faults nothing would show: with literals."""
+    waiting: list[ast.AST] = [ast.parse(source)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Assert):  # says itself what must hold
+            continue
+        waiting.extend(ast.iter_child_nodes(node))
+        if isinstance(node, ast.AugAssign):
+            operands = [node.value]
+        else:
+            operands = [node.left, node.right] if isinstance(node, ast.BinOp) else []
+        if any(
+            isinstance(part, ast.Constant) and not isinstance(part.value, str) for part in operands
+        ):
+            yield (
+                f"computes {ast.unparse(node)!r}, and in a measured cell nothing compares it: show "
+                "the count in a cell before, or name the unit (labsupport.units)"
+            )
 
 
 def _lint_outputs(cell: NotebookNode, chapter: str) -> Iterator[str]:

@@ -164,3 +164,31 @@ def test_lint_wants_as_many_measured_cells_as_are_granted(notebook, granted, tag
 def test_lint_wants_unique_ids(notebook):
     notebook.cells[0].id = notebook.cells[1].id
     assert problems(notebook) == ["cell ids are missing or occur twice"]
+
+
+MEASURED = (
+    "1e6 * lap_s",
+    "num_bytes / 1e9",
+    "2 * X.numel()",
+    "n = 10**7",
+    "lap_s *= 1e3",
+    "1 + lap_s",
+)
+
+
+@pytest.mark.parametrize("source", MEASURED)
+def test_lint_refuses_arithmetic_with_literals_in_a_measured_cell(notebook, source):
+    cells = code_cells(notebook)
+    cells[2].source = cells[3].source = source
+    (found,) = problems(notebook)
+    assert found.startswith("cell 4 (clock) computes ")
+    assert "name the unit (labsupport.units)" in found
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["num_bytes / lap_s", "assert slow_s > 3 * fast_s", "laps_s[-1]", "'%s' % lap_s", "-1.0"],
+)
+def test_lint_accepts_other_sources_of_a_measured_cell(notebook, source):
+    code_cells(notebook)[3].source = source
+    assert problems(notebook) == []
