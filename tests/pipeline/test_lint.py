@@ -153,7 +153,7 @@ def test_lint_wants_as_many_measured_cells_as_are_granted(notebook, granted, tag
     for cell in code_cells(notebook)[2:]:
         cell.metadata.tags = []
     for cell in code_cells(notebook)[2 : 2 + tagged]:
-        cell.metadata.tags = ["measured"]
+        cell.metadata.tags, cell.source = ["measured"], "lap_s"
     (problem,) = lint(notebook, chapter="sums", num_granted=granted)
     assert problem == (
         f"{tagged} cells are tagged measured, pyproject.toml grants {granted}: if the tags are "
