@@ -75,6 +75,11 @@ def test_folder_may_be_given_as_text(tmp_path):
     assert value_of(model) == 2
 
 
+def test_looking_for_a_checkpoint_leaves_nothing_behind(tmp_path):
+    refuse_to_load(tmp_path / "deep" / "moons", "there is no checkpoint")
+    assert list(tmp_path.iterdir()) == []
+
+
 class Nested(nn.Module):
     """Parameters of its own, a buffer, and layers two levels down."""
 

@@ -32,10 +32,19 @@ def test_fit_learns_and_records_plain_rows(problem):
     batches = Minibatches(X, targets, 20, generator=make_generator(1))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     history = fit(model, batches, optimizer=optimizer, num_epochs=20, val_batches=[(X, targets)])
+    assert list(history[0]) == ["epoch", "train_loss", "elapsed_s", "val_loss", "val_accuracy"]
     assert history["epoch"] == list(range(1, 21))
     assert history["train_loss"][-1] < history["train_loss"][0]
     assert history[-1]["val_accuracy"] > 0.95
     assert json.loads(json.dumps(history)) == history
+
+
+def test_fit_takes_the_steps_of_gradient_descent():
+    X, targets = torch.tensor([[1.0]]), torch.tensor([[3.0]])
+    model = constant_model()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.25)
+    fit(model, [(X, targets)], optimizer=optimizer, num_epochs=3, loss_fn=nn.functional.mse_loss)
+    assert weight_of(model) == 3 * (1 - 0.5**3)  # the distance to 3 is halved by each step
 
 
 def test_fit_weighs_a_short_batch_by_its_samples(problem):

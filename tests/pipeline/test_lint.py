@@ -32,6 +32,8 @@ def test_lint_accepts_a_clean_chapter(notebook):
         ("warnings.filterwarnings('ignore')", "silences every warning"),
         ('warnings.simplefilter( "ignore" )', "silences every warning"),
         ("clear_output(wait=True)", "rewrites its output"),
+        ("update_display(x)", "rewrites its output"),
+        ("display(x, display_id=True)", "rewrites its output"),
         ("x = 1" + "\n" * 30 + "y = 2", "has 31 lines"),
         (f"x = '{'a' * 74}'", "has a line of 80 characters"),
     ],
@@ -134,12 +136,22 @@ def test_lint_wants_execution_in_order(notebook):
     ]
 
 
-def test_lint_refuses_traces_of_papermill(notebook):
-    notebook.metadata.papermill = {}
-    code_cells(notebook)[0].metadata.execution = {}
+@pytest.mark.parametrize("key", ["papermill", "widgets"])
+def test_lint_refuses_traces_in_the_metadata_of_a_notebook(notebook, key):
+    notebook.metadata[key] = {}
+    assert problems(notebook) == [f"the notebook carries {key} metadata"]
+
+
+@pytest.mark.parametrize("key", ["papermill", "execution"])
+def test_lint_refuses_traces_in_the_metadata_of_a_cell(notebook, key):
+    code_cells(notebook)[0].metadata[key] = {}
+    assert problems(notebook) == [f"cell 1 (imports) carries {key} metadata"]
+
+
+def test_lint_refuses_foreign_tags(notebook):
+    code_cells(notebook)[0].metadata.tags = ["slow"]
     assert problems(notebook) == [
-        "the notebook carries papermill metadata",
-        "cell 1 (imports) carries execution metadata",
+        "cell 1 (imports) has the tag 'slow'; only measured, parameters exist"
     ]
 
 
