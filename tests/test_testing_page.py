@@ -9,6 +9,6 @@ TESTS = Path(__file__).parent
 def test_named_tests_exist():
     page = (TESTS.parent / "book" / "testing.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`(test_\w+)`", page))
-    files = "".join(path.read_text(encoding="utf-8") for path in TESTS.glob("test_*.py"))
+    files = "".join(path.read_text(encoding="utf-8") for path in TESTS.rglob("test_*.py"))
     assert len(named) > 40
     assert named <= set(re.findall(r"^def (test_\w+)\(", files, re.MULTILINE))

@@ -192,8 +192,9 @@ async def _run_one(project: Project, stage: Path, run: Run, bar: tqdm) -> None:
     run.wall_s = time.perf_counter() - started_at
     run.date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     run.commit = _commit(project.root)
-    if outcome is None:
-        outcome = {"error": f"its worker process ended unexpectedly; see {log}"}
+    if outcome is None or (worker.returncode and not outcome["error"]):
+        how = f"ended unexpectedly (exit code {worker.returncode})"
+        outcome = {"error": f"its worker process {how}; see {log}"}
     for name, value in outcome.items():
         setattr(run, name, value)
     if run.error:

@@ -230,3 +230,19 @@ def test_worker_killed_while_it_speaks_has_no_outcome():
 
     bar = SimpleNamespace(update=lambda num_cells: None)
     assert asyncio.run(runner._follow(SimpleNamespace(stdout=lines()), bar)) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [("", "its worker process ended unexpectedly (exit code 3); see "), ("in cell 2", "in cell 2")],
+)
+def test_worker_that_fails_after_its_outcome_has_failed(
+    unrun_book, monkeypatch, capsys, error, message
+):
+    worker = unrun_book.root / "worker"
+    worker.write_text(f"#!/bin/sh\necho '{json.dumps({'outcome': {'error': error}})}'\nexit 3\n")
+    worker.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(worker))
+    assert unrun_book.main("run", "sums", "--no-html") == 1
+    assert f"labs: sums failed {message}" in capsys.readouterr().err
+    assert not list((unrun_book.root / "_build/executed").iterdir())
