@@ -1,10 +1,12 @@
 """The command line of `labs`: what it refuses, and in which words."""
 
 import io
+import signal
 import subprocess
 import sys
 
 import pytest
+from tiny_book import processes_in, wait_for
 
 from labsupport.pipeline import cli, render
 from labsupport.pipeline.cli import main
@@ -79,6 +81,23 @@ def test_check_runs_the_named_chapter(book):
     result = book.labs("check", "sums")
     assert result.returncode == 0
     assert "5 passed" in result.stdout
+
+
+@pytest.mark.parametrize(("signal_number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_interrupted_check_tells_what_it_found_and_leaves_nothing_running(
+    book, signal_number, code
+):
+    book.put_line("open('reached', 'w'); time.sleep(600)")
+    labs = book.start_labs("check", "sums")
+    wait_for((book.root / "book/reached").exists)
+    labs.send_signal(signal_number)
+    output, errors = labs.communicate(timeout=60)
+    assert labs.returncode == code
+    if signal_number != signal.SIGKILL:
+        assert "3 passed" in output
+        assert errors.strip().startswith("labs: interrupted")
+        assert len(errors.strip().splitlines()) == 1
+    wait_for(lambda: not processes_in(book.root))
 
 
 def test_ctrl_c_gets_one_message(unrun_book, monkeypatch, capsys):
