@@ -76,6 +76,7 @@ class Chapter(IPyNbFile):
         except NotebookError as error:
             raise self.CollectError(str(error)) from error
         self.stopped = ""
+        self.running = None  # the cell under way, which may stand before the one selected
         self.num_executed = 0
         yield ChapterLint.from_parent(self, name="lint")
         self.cells = [
@@ -137,15 +138,18 @@ class ChapterCell(IPyNbCell):
             pytest.skip(chapter.stopped)
         try:
             for earlier in chapter.cells[chapter.num_executed : self.cell_num - 1]:
+                chapter.running = earlier
                 earlier.options["check"] = False
                 IPyNbCell.runtest(earlier)
+            chapter.running = self
             super().runtest()
         except NbCellError as error:
             if str(error) != "Cell outputs differ":
                 chapter.stopped = f"not run, because cell {error.cell_num} failed"
             raise
         except KernelDiedError:
-            chapter.stopped = f"not run, because the kernel died in cell {self.cell_num}"
+            number = chapter.running.cell_num
+            chapter.stopped = f"not run, because the kernel died in cell {number}"
             raise
         finally:
             chapter.num_executed = max(chapter.num_executed, self.cell_num)
@@ -162,15 +166,15 @@ class ChapterCell(IPyNbCell):
 
     def repr_failure(self, excinfo):
         """Word the failure as a review comment: where, what was promised, what was found."""
-        error, chapter = excinfo.value, self.path.stem
+        error, chapter, running = excinfo.value, self.path.stem, self.parent.running
+        if not isinstance(error, NbCellError | KernelDiedError):
+            return super().repr_failure(excinfo)
+        where = f"{chapter}, cell {running.cell_num} ({running.cell.id})"
         if isinstance(error, KernelDiedError):
             return (
-                f"{chapter}, cell {self.cell_num} ({self.cell.id}): the kernel died while the cell "
-                "was running.\nIt was killed, or the machine ran out of memory."
+                f"{where}: the kernel died while the cell was running.\n"
+                "It was killed, or the machine ran out of memory."
             )
-        if not isinstance(error, NbCellError):
-            return super().repr_failure(excinfo)
-        where = f"{chapter}, cell {error.cell_num} ({self.cell.id})"
         if str(error) != "Cell outputs differ":
             traceback = re.sub(r"\x1b\[[0-9;]*m", "", error.inner_traceback or "")
             return f"{where}: {error}\n\n{error.source}\n{traceback}"
