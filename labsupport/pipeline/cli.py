@@ -90,9 +90,11 @@ def run(project: Project, options: argparse.Namespace) -> int:
 
     chapters = project.select(options.chapters)
     parameters = {name: _value(text) for name, text in options.parameters}
-    if options.device != "auto":
-        _check_device(options.device)
+    if options.device:
+        if "device" in parameters:
+            raise LabsError("the device is given twice: leave out --device or -p device")
         parameters["device"] = options.device
+    _check_device(parameters.get("device", "auto"))
     with locked(project):
         runs = run_chapters(project, chapters, parameters=parameters, num_jobs=options.jobs)
         _print_summary(project, runs)
@@ -144,9 +146,9 @@ def check(project: Project, options: argparse.Namespace) -> int:
     return run_child(command, cwd=project.root)
 
 
-def _check_device(name: str) -> None:
+def _check_device(name: object) -> None:
     """Refuse a device that does not exist before any chapter is started."""
-    if name == "cpu":  # no need to wait for torch
+    if name in ("auto", "cpu"):  # no need to wait for torch
         return
     from labsupport.device import choose_device
 
@@ -195,7 +197,7 @@ def _parser() -> argparse.ArgumentParser:
 
     runner = add(run, some)
     runner.add_argument(
-        "--device", default="auto", help="auto (a GPU if there is one), cpu, cuda or cuda:N"
+        "--device", help="auto (the default: a GPU if there is one), cpu, cuda or cuda:N"
     )
     runner.add_argument(
         "--jobs",

@@ -26,6 +26,9 @@ def test_parameter_that_is_no_json_stays_text(text):
         (["run", "sum"], "no chapter 'sum'. Did you mean 'sums'? The chapters are sums, curves."),
         (["run", "../sums"], "no chapter '../sums'."),
         (["run", "--device", "tpu"], "unknown device 'tpu': use 'auto', 'cpu', 'cuda' or 'cuda:N'"),
+        (["run", "-p", "device", "tpu"], "unknown device 'tpu': use 'auto', 'cpu', 'cuda' or"),
+        (["run", "-p", "device", ""], "unknown device None: use 'auto', 'cpu', 'cuda' or 'cuda:N'"),
+        (["run", "--device", "cpu", "-p", "device", "cpu"], "the device is given twice: leave out"),
         (["run", "sums", "-p", "sed", "1"], "sums has no parameter 'sed'; its parameters are seed"),
         (["run", "--build", "/proc/nowhere"], "cannot use /proc/nowhere: "),
         (["update"], "there is no finished run to bless: labs run"),
@@ -50,11 +53,12 @@ def test_jobs_must_be_a_number_from_one_on(book, monkeypatch, capsys, jobs):
     assert "a whole number from 1 on is needed" in capsys.readouterr().err
 
 
-def test_cuda_where_there_is_none_is_refused_before_any_run(book, monkeypatch, capsys):
+@pytest.mark.parametrize("option", [["--device"], ["-p", "device"]])
+def test_cuda_where_there_is_none_is_refused_before_any_run(book, monkeypatch, capsys, option):
     torch = pytest.importorskip("torch")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     monkeypatch.chdir(book.root)
-    assert main(["run", "--device", "cuda"]) == 1
+    assert main(["run", *option, "cuda"]) == 1
     assert "PyTorch sees no CUDA GPU" in capsys.readouterr().err
     assert not (book.root / "_build").exists()
 
