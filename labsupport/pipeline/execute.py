@@ -17,6 +17,7 @@ from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
 
 from labsupport.pipeline.child import end_with_parent
 from labsupport.pipeline.notebooks import (
@@ -81,6 +82,7 @@ def execute(source: Path, target: Path, cwd: Path, parameters: dict[str, object]
             cwd=cwd,
             progress_bar=False,
             request_save_on_cell_execute=False,  # it costs seconds: the whole file, twice a cell
+            config=Config(KernelManager={"connection_file": str(target.with_suffix(".json"))}),
         )
     except PapermillExecutionError as error:
         return failure(f"{error.ename}: {_last_line(error.evalue)}".rstrip(": "))

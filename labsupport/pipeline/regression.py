@@ -8,13 +8,15 @@ plugin replaces its comparison by `labsupport.pipeline.contract`, checks each no
 
 import os
 import re
+import subprocess
 import time
 import tomllib
 from pathlib import Path
 from queue import Empty
 
 import pytest
-from nbval.kernel import CURRENT_ENV_KERNEL_NAME, RunningKernel
+from jupyter_client import KernelManager
+from nbval.kernel import CURRENT_ENV_KERNEL_NAME, NbvalKernelspecManager, RunningKernel
 from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 
 from labsupport.pipeline.contract import compare_outputs
@@ -45,6 +47,22 @@ class KernelDiedError(Exception):
 
 class WatchedKernel(RunningKernel):
     """A kernel whose death is noticed within a second, not at the end of the cell's timeout."""
+
+    def __init__(self, cwd):
+        """Start as nbval does, but keep no connection file, which outlives a killed session."""
+        self.km = KernelManager(
+            kernel_name=CURRENT_ENV_KERNEL_NAME, kernel_spec_manager=NbvalKernelspecManager()
+        )
+        try:
+            self.km.start_kernel(stderr=subprocess.DEVNULL, cwd=cwd)
+            self.kc = self.km.client()
+            self.kc.start_channels()
+            self.kc.wait_for_ready(timeout=60)
+            self._ensure_iopub_up()
+        except BaseException:
+            self.km.shutdown_kernel(now=True)
+            raise
+        self.km.cleanup_connection_file()
 
     def execute_cell_input(self, cell_input, allow_stdin=None):
         """Run a cell as papermill and Jupyter do; without history IPython ignores a final `;`."""
@@ -94,7 +112,7 @@ class Chapter(IPyNbFile):
     def setup(self):
         """Start a kernel of this environment in the chapter's folder."""
         os.environ.update(KERNEL_DEFAULTS | os.environ)
-        self.kernel = WatchedKernel(CURRENT_ENV_KERNEL_NAME, cwd=str(self.path.parent))
+        self.kernel = WatchedKernel(str(self.path.parent))
 
     def measured_budget(self) -> int:
         """Return how many measured cells pyproject.toml grants to this chapter."""

@@ -88,11 +88,13 @@ def test_check_runs_the_named_chapter(book):
 
 
 @pytest.mark.parametrize(("signal_number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
-def test_interrupted_check_tells_what_it_found_and_leaves_nothing_running(
-    book, signal_number, code
+def test_interrupted_check_tells_what_it_found_and_leaves_nothing_behind(
+    book, tmp_path, signal_number, code
 ):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
     book.put_line("open('reached', 'w'); time.sleep(600)")
-    labs = book.start_labs("check", "sums")
+    labs = book.start_labs("check", "sums", TMPDIR=str(temporary))
     wait_for((book.root / "book/reached").exists)
     labs.send_signal(signal_number)
     output, errors = labs.communicate(timeout=60)
@@ -102,6 +104,7 @@ def test_interrupted_check_tells_what_it_found_and_leaves_nothing_running(
         assert errors.strip().startswith("labs: interrupted")
         assert len(errors.strip().splitlines()) == 1
     wait_for(lambda: not processes_in(book.root))
+    assert list(temporary.iterdir()) == []
 
 
 def test_ctrl_c_gets_one_message(unrun_book, monkeypatch, capsys):

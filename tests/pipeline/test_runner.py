@@ -175,11 +175,13 @@ time.sleep(600)"""
 @pytest.mark.parametrize(
     ("signal_number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
 )
-def test_interrupted_run_leaves_nothing_behind(book, capsys, signal_number, code):
+def test_interrupted_run_leaves_nothing_behind(book, tmp_path, capsys, signal_number, code):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
     pristine = book.path("sums").read_bytes()
     book.put_line(BUSY)
     before = book.contents()
-    labs = book.start_labs("run", "sums", "--no-html")
+    labs = book.start_labs("run", "sums", "--no-html", TMPDIR=str(temporary))
     wait_for((book.root / "_build/stage/book/reached").exists)
     labs.send_signal(signal_number)
     _, errors = labs.communicate(timeout=60)
@@ -189,6 +191,7 @@ def test_interrupted_run_leaves_nothing_behind(book, capsys, signal_number, code
         assert errors.splitlines()[-1].startswith("labs: interrupted; no file in book/ is half-")
     assert book.contents() == before
     wait_for(lambda: not processes_in(book.root))
+    assert list(temporary.iterdir()) == []
     assert book.main("update", "sums") == 1
     assert "has no finished run" in capsys.readouterr().err
     book.path("sums").write_bytes(pristine)
