@@ -103,17 +103,15 @@ def _verify_folder(folder: Path) -> None:
                 "original .gz archives into that folder, or unset the variable."
             )
         if _sha256(archive) != archive_digest:
-            raise _NotOriginalError(archive)
+            raise _not_original(archive)
 
 
-class _NotOriginalError(DataUnavailableError):
-    """An archive in the folder that the user named is damaged."""
-
-    def __init__(self, archive: Path):
-        super().__init__(
-            f"{archive} is not the original archive (its SHA-256 differs): it may be "
-            f"incomplete. Copy it again, or unset the variable {FOLDER_VARIABLE}."
-        )
+def _not_original(archive: Path) -> DataUnavailableError:
+    """Return the error that says that an archive in the user's folder is damaged."""
+    return DataUnavailableError(
+        f"{archive} is not the original archive (its SHA-256 differs): it may be "
+        f"incomplete. Copy it again, or unset the variable {FOLDER_VARIABLE}."
+    )
 
 
 def _is_unpacked(raw: Path) -> bool:
@@ -133,7 +131,7 @@ def _fill(staging: Path, folder: Path | None) -> None:
     for name, (archive_digest, digest) in DIGESTS.items():
         packed = downloaded[name] if folder is None else _read(folder / f"{name}.gz")
         if hashlib.sha256(packed).hexdigest() != archive_digest:
-            raise _NotOriginalError(folder / f"{name}.gz")
+            raise _not_original(folder / f"{name}.gz")
         with gzip.open(io.BytesIO(packed)) as archive:
             (staging / name).write_bytes(archive.read(LARGEST_FILE))
         if _sha256(staging / name) != digest:

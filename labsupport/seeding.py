@@ -1,5 +1,6 @@
 """Make a chapter print the same digits on every run and on every device."""
 
+import operator
 import os
 import random
 
@@ -20,9 +21,18 @@ def make_generator(seed: int) -> torch.Generator:
     ValueError
         If the seed is not a whole number from 0 to 2**63 - 1.
     """
-    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed < 2**63:
+    return torch.Generator().manual_seed(_whole_number(seed))
+
+
+def _whole_number(seed: object) -> int:
+    """Return a seed, which may be one of NumPy's whole numbers, as one of Python's."""
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        number = -1
+    if isinstance(seed, bool) or not 0 <= number < 2**63:
         raise ValueError(f"seed must be a whole number from 0 to 2**63 - 1, got {seed!r}")
-    return torch.Generator().manual_seed(seed)
+    return number
 
 
 def make_deterministic() -> None:
@@ -50,7 +60,13 @@ def seed_everything(seed: int) -> torch.Generator:
 
     The global generators of Python, NumPy and PyTorch are seeded for the libraries that know
     no other; the chapter's own draws come from the generator that is returned.
+
+    Raises
+    ------
+    ValueError
+        If the seed is not a whole number from 0 to 2**63 - 1; nothing is seeded then.
     """
+    seed = _whole_number(seed)
     make_deterministic()
     random.seed(seed)
     np.random.seed(seed % 2**32)

@@ -156,8 +156,9 @@ def test_archive_is_not_unpacked_before_it_is_verified(named_folder, monkeypatch
     (named_folder / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(b"other"))
     monkeypatch.setattr(archives, "_verify_folder", lambda folder: None)  # changed after it
     monkeypatch.setattr(archives.gzip, "open", lambda file: pytest.fail("was unpacked"))
-    with pytest.raises(DataUnavailableError, match="is not the original archive"):
+    with pytest.raises(DataUnavailableError, match="is not the original archive") as raised:
         load_fashion_mnist()
+    assert raised.type is DataUnavailableError  # whose name readers see
 
 
 def test_archive_that_unpacks_to_far_too_much_is_stopped(named_folder, monkeypatch, tmp_path):
@@ -243,8 +244,9 @@ def test_corrupt_archive_of_the_right_size_is_an_error(named_folder):
     archive = named_folder / "train-labels-idx1-ubyte.gz"
     content = archive.read_bytes()
     archive.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    with pytest.raises(DataUnavailableError, match="not the original archive"):
+    with pytest.raises(DataUnavailableError, match="not the original archive") as raised:
         load_fashion_mnist()
+    assert raised.type is DataUnavailableError
 
 
 def test_unusable_cache_names_the_way_out(named_folder, monkeypatch, tmp_path):

@@ -17,7 +17,7 @@ from labsupport.pipeline.notebooks import code_cells, read_notebook
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = SETTINGS["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-SHARED = {"cli", "files", "kernels", "locks", "notebooks", "project", "provenance"}
+SHARED = {"child", "cli", "files", "kernels", "locks", "notebooks", "project", "provenance"}
 # What each extra is for; the command line imports what a command needs when it is given.
 MODULES = {
     "pipeline": SHARED

@@ -1,5 +1,6 @@
 import os
 import random
+import re
 
 import numpy as np
 import pytest
@@ -18,10 +19,22 @@ def test_make_generator_takes_the_first_and_the_last_seed():
     assert [make_generator(seed).initial_seed() for seed in (0, 2**63 - 1)] == [0, 2**63 - 1]
 
 
-@pytest.mark.parametrize("seed", [-1, 1.5, "1", None, True, 2**63])
-def test_make_generator_refuses_other_seeds(seed):
-    with pytest.raises(ValueError, match="seed must be a whole number"):
-        make_generator(seed)
+def test_make_generator_takes_whole_numbers_of_numpy():
+    assert make_generator(np.int64(7)).initial_seed() == 7
+
+
+SEEDS = [-1, 1.5, "abc", "1", "", None, True, 2**63, 10**20, np.float64(1), np.nan]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("take", [make_generator, seed_everything])
+def test_other_seeds_are_refused_by_name_and_value_before_anything_is_seeded(take, seed):
+    before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    message = f"seed must be a whole number from 0 to 2**63 - 1, got {seed!r}"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        take(seed)
+    after = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
+    assert after == before
 
 
 def test_seed_everything_seeds_the_global_generators():
@@ -31,6 +44,14 @@ def test_seed_everything_seeds_the_global_generators():
         own = torch.rand(1, generator=generator).item()
         draws.append((random.random(), np.random.rand(), torch.rand(1).item(), own))
     assert draws[0] == draws[1]
+
+
+def test_seed_everything_takes_whole_numbers_of_numpy():
+    drawn = []
+    for seed in (np.int64(3), 3):
+        generator = seed_everything(seed)
+        drawn.append((random.random(), np.random.rand(), torch.rand(1, generator=generator).item()))
+    assert drawn[0] == drawn[1]
 
 
 def test_seed_everything_takes_seeds_that_numpy_does_not():

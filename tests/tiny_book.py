@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import nbformat
 from PIL import Image
@@ -74,9 +75,21 @@ def make_notebook(cells):
     return notebook
 
 
-def wait_for(condition, *, timeout_s=30):
+def processes_in(folder):
+    """Return the processes whose working folder lies in `folder`."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if Path(os.readlink(process / "cwd")).is_relative_to(folder):
+                found.append(process.name)
+        except OSError:
+            continue
+    return found
+
+
+def wait_for(condition):
     """Wait until something is true, which must not take long."""
-    give_up_at = time.monotonic() + timeout_s
+    give_up_at = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < give_up_at, "waited in vain"
         time.sleep(0.05)
@@ -134,13 +147,14 @@ class Book:
     def labs(self, *arguments, **environment):
         return self.python("-m", "labsupport.pipeline.cli", *arguments, **environment)
 
-    def start_labs(self, *arguments):
+    def start_labs(self, *arguments, **environment):
         return subprocess.Popen(
             [sys.executable, "-m", "labsupport.pipeline.cli", *arguments],
             cwd=self.root,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            env=os.environ | environment,
             # a shell that puts the tests in the background makes them ignore Ctrl-C
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         )

@@ -1,14 +1,16 @@
 """The `labs` command: run chapters, bless their outputs, render the book, check it."""
 
 import argparse
+import contextlib
 import importlib
 import json
 import os
-import subprocess
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from labsupport.pipeline.child import run_child
 from labsupport.pipeline.locks import locked
 from labsupport.pipeline.project import DISK_FIX, LabsError, Project, find_project
 
@@ -18,10 +20,18 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; return the exit code.
 
-    0 if all went well, 1 if something failed, 2 if the command line is wrong, 130 after Ctrl-C.
+    0 if all went well, 1 if something failed, 2 if the command line is wrong, 130 after Ctrl-C,
+    143 after SIGTERM.
     """
     _prepare_streams()
     options = _parser().parse_args(arguments)
+    with _sigterm_like_ctrl_c() as terminated:
+        code = _do(options)
+        return 128 + signal.SIGTERM if terminated else code
+
+
+def _do(options: argparse.Namespace) -> int:
+    """Do one command; say what went wrong in one message."""
     try:
         code = options.command(find_project(options.build), options)
         sys.stdout.flush()
@@ -34,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         message = "interrupted; no file in book/ is half-written. Run again when ready."
         print(f"\nlabs: {message}", file=sys.stderr)
-        return 130
+        return 128 + signal.SIGINT
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the end
         message = "what read its output ended too early; run again without it to see the rest"
@@ -43,6 +53,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = error.filename2 or error.filename or "a file"
         print(f"labs: cannot use {where}: {error.strerror or error}. {DISK_FIX}", file=sys.stderr)
     return 1
+
+
+@contextlib.contextmanager
+def _sigterm_like_ctrl_c() -> Iterator[list[int]]:
+    """Let SIGTERM do what Ctrl-C does; give a list that is no longer empty then."""
+    received = []
+
+    def interrupt(number, frame):
+        received.append(number)
+        handler = signal.getsignal(signal.SIGINT)  # asyncio has one of its own
+        (handler if callable(handler) else signal.default_int_handler)(signal.SIGINT, frame)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield received
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _prepare_streams() -> None:
@@ -63,9 +90,11 @@ def run(project: Project, options: argparse.Namespace) -> int:
 
     chapters = project.select(options.chapters)
     parameters = {name: _value(text) for name, text in options.parameters}
-    if options.device != "auto":
-        _check_device(options.device)
+    if options.device:
+        if "device" in parameters:
+            raise LabsError("the device is given twice: leave out --device or -p device")
         parameters["device"] = options.device
+    _check_device(parameters.get("device", "auto"))
     with locked(project):
         runs = run_chapters(project, chapters, parameters=parameters, num_jobs=options.jobs)
         _print_summary(project, runs)
@@ -114,12 +143,12 @@ def check(project: Project, options: argparse.Namespace) -> int:
     chapters = project.select(options.chapters)
     command = [sys.executable, "-m", "pytest", "--nbval"]
     command += [str(project.notebook(chapter)) for chapter in chapters]
-    return subprocess.run(command, cwd=project.root, check=False).returncode
+    return run_child(command, cwd=project.root)
 
 
-def _check_device(name: str) -> None:
+def _check_device(name: object) -> None:
     """Refuse a device that does not exist before any chapter is started."""
-    if name == "cpu":  # no need to wait for torch
+    if name in ("auto", "cpu"):  # no need to wait for torch
         return
     from labsupport.device import choose_device
 
@@ -168,7 +197,7 @@ def _parser() -> argparse.ArgumentParser:
 
     runner = add(run, some)
     runner.add_argument(
-        "--device", default="auto", help="auto (a GPU if there is one), cpu, cuda or cuda:N"
+        "--device", help="auto (the default: a GPU if there is one), cpu, cuda or cuda:N"
     )
     runner.add_argument(
         "--jobs",

@@ -1,7 +1,7 @@
 """Execute one chapter with papermill, in a process that `labs run` starts and watches.
 
 Speaks JSON lines on stdout: the number of cells done after each cell, the outcome at the end.
-Ends at once when stdin closes, which is how it learns that `labs run` was killed.
+Ends with `labs run`, however that one ends.
 """
 
 import json
@@ -9,7 +9,6 @@ import os
 import re
 import resource
 import sys
-import threading
 import traceback
 from pathlib import Path
 
@@ -18,7 +17,9 @@ from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
 
+from labsupport.pipeline.child import end_with_parent
 from labsupport.pipeline.notebooks import (
     clean_execution,
     code_cells,
@@ -63,12 +64,6 @@ def say(**message: object) -> None:
     print(json.dumps(message), file=_channel, flush=True)
 
 
-def end_with_parent() -> None:
-    """Exit when stdin closes; the kernel then ends by itself, because its parent is gone."""
-    sys.stdin.buffer.read()
-    os._exit(1)
-
-
 def execute(source: Path, target: Path, cwd: Path, parameters: dict[str, object]) -> dict:
     """Execute `source` into `target` and return the outcome.
 
@@ -87,6 +82,7 @@ def execute(source: Path, target: Path, cwd: Path, parameters: dict[str, object]
             cwd=cwd,
             progress_bar=False,
             request_save_on_cell_execute=False,  # it costs seconds: the whole file, twice a cell
+            config=Config(KernelManager={"connection_file": str(target.with_suffix(".json"))}),
         )
     except PapermillExecutionError as error:
         return failure(f"{error.ename}: {_last_line(error.evalue)}".rstrip(": "))
@@ -136,7 +132,7 @@ def main() -> None:
     global _channel
     _channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library of the kernel prints past Python must not look like a message
-    threading.Thread(target=end_with_parent, daemon=True).start()
+    end_with_parent()
     papermill_engines.register("labs", ReportingEngine)
     source, target, cwd, parameters = sys.argv[1:]
     try:

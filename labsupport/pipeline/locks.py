@@ -59,10 +59,11 @@ def _claim(project: Project) -> None:
         raise LabsError(f"{build} is a file: remove it, or name a folder with --build")
     build.mkdir(parents=True, exist_ok=True)
     tag = build / BUILD_TAG
+    is_default = build == (root / DEFAULT_BUILD).resolve()
+    holds_files = any(build.iterdir())  # first: another command writes the tag before all else
     if tag.exists():
         return
-    is_default = build == (root / DEFAULT_BUILD).resolve()
-    if not is_default and any(build.iterdir()):
+    if holds_files and not is_default:
         raise LabsError(
             f"cannot build in {build}, which holds files that labs did not write: name "
             "an empty or a new folder with --build"

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from labsupport.pipeline.child import run_child
 from labsupport.pipeline.project import DISK_FIX, LabsError, Project, read_yaml
 from labsupport.pipeline.render import rendered
 
@@ -173,13 +174,7 @@ def _print(browser: str, page: Path, printed: Path, *, log: Path) -> None:
         command += ["--no-sandbox"]
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as file:
-        subprocess.run(
-            [*command, page.as_uri()],
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
+        run_child([*command, page.as_uri()], stdout=file, stderr=subprocess.STDOUT)
     text = log.read_text(encoding="utf-8", errors="replace")
     where = f"the whole story is in {log}"
     if "No space left on device" in text:

@@ -8,13 +8,15 @@ plugin replaces its comparison by `labsupport.pipeline.contract`, checks each no
 
 import os
 import re
+import subprocess
 import time
 import tomllib
 from pathlib import Path
 from queue import Empty
 
 import pytest
-from nbval.kernel import CURRENT_ENV_KERNEL_NAME, RunningKernel
+from jupyter_client import KernelManager
+from nbval.kernel import CURRENT_ENV_KERNEL_NAME, NbvalKernelspecManager, RunningKernel
 from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 
 from labsupport.pipeline.contract import compare_outputs
@@ -46,6 +48,22 @@ class KernelDiedError(Exception):
 class WatchedKernel(RunningKernel):
     """A kernel whose death is noticed within a second, not at the end of the cell's timeout."""
 
+    def __init__(self, cwd):
+        """Start as nbval does, but keep no connection file, which outlives a killed session."""
+        self.km = KernelManager(
+            kernel_name=CURRENT_ENV_KERNEL_NAME, kernel_spec_manager=NbvalKernelspecManager()
+        )
+        try:
+            self.km.start_kernel(stderr=subprocess.DEVNULL, cwd=cwd)
+            self.kc = self.km.client()
+            self.kc.start_channels()
+            self.kc.wait_for_ready(timeout=60)
+            self._ensure_iopub_up()
+        except BaseException:
+            self.km.shutdown_kernel(now=True)
+            raise
+        self.km.cleanup_connection_file()
+
     def execute_cell_input(self, cell_input, allow_stdin=None):
         """Run a cell as papermill and Jupyter do; without history IPython ignores a final `;`."""
         return self.kc.execute(
@@ -76,6 +94,7 @@ class Chapter(IPyNbFile):
         except NotebookError as error:
             raise self.CollectError(str(error)) from error
         self.stopped = ""
+        self.running = None  # the cell under way, which may stand before the one selected
         self.num_executed = 0
         yield ChapterLint.from_parent(self, name="lint")
         self.cells = [
@@ -93,7 +112,7 @@ class Chapter(IPyNbFile):
     def setup(self):
         """Start a kernel of this environment in the chapter's folder."""
         os.environ.update(KERNEL_DEFAULTS | os.environ)
-        self.kernel = WatchedKernel(CURRENT_ENV_KERNEL_NAME, cwd=str(self.path.parent))
+        self.kernel = WatchedKernel(str(self.path.parent))
 
     def num_granted(self) -> int:
         """Return how many measured cells pyproject.toml grants to this chapter."""
@@ -137,15 +156,18 @@ class ChapterCell(IPyNbCell):
             pytest.skip(chapter.stopped)
         try:
             for earlier in chapter.cells[chapter.num_executed : self.cell_num - 1]:
+                chapter.running = earlier
                 earlier.options["check"] = False
                 IPyNbCell.runtest(earlier)
+            chapter.running = self
             super().runtest()
         except NbCellError as error:
             if str(error) != "Cell outputs differ":
                 chapter.stopped = f"not run, because cell {error.cell_num} failed"
             raise
         except KernelDiedError:
-            chapter.stopped = f"not run, because the kernel died in cell {self.cell_num}"
+            number = chapter.running.cell_num
+            chapter.stopped = f"not run, because the kernel died in cell {number}"
             raise
         finally:
             chapter.num_executed = max(chapter.num_executed, self.cell_num)
@@ -162,15 +184,15 @@ class ChapterCell(IPyNbCell):
 
     def repr_failure(self, excinfo):
         """Word the failure as a review comment: where, what was promised, what was found."""
-        error, chapter = excinfo.value, self.path.stem
+        error, chapter, running = excinfo.value, self.path.stem, self.parent.running
+        if not isinstance(error, NbCellError | KernelDiedError):
+            return super().repr_failure(excinfo)
+        where = f"{chapter}, cell {running.cell_num} ({running.cell.id})"
         if isinstance(error, KernelDiedError):
             return (
-                f"{chapter}, cell {self.cell_num} ({self.cell.id}): the kernel died while the cell "
-                "was running.\nIt was killed, or the machine ran out of memory."
+                f"{where}: the kernel died while the cell was running.\n"
+                "It was killed, or the machine ran out of memory."
             )
-        if not isinstance(error, NbCellError):
-            return super().repr_failure(excinfo)
-        where = f"{chapter}, cell {error.cell_num} ({self.cell.id})"
         if str(error) != "Cell outputs differ":
             traceback = re.sub(r"\x1b\[[0-9;]*m", "", error.inner_traceback or "")
             return f"{where}: {error}\n\n{error.source}\n{traceback}"

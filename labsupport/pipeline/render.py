@@ -12,6 +12,7 @@ from pathlib import Path
 
 import nbformat
 
+from labsupport.pipeline.child import run_child
 from labsupport.pipeline.files import remove
 from labsupport.pipeline.notebooks import code_cells, read_notebook, stand_in_reason, write_notebook
 from labsupport.pipeline.project import DISK_FIX, LabsError, Project, read_yaml
@@ -78,15 +79,13 @@ def _run_jupyter_book(pages: Path, target: Path, *, log: Path) -> None:
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build"]
     command += ["-W", "-n", "--keep-going", "--path-output", str(target), str(pages)]
     with log.open("w", encoding="utf-8") as file:
-        result = subprocess.run(
+        code = run_child(
             command,
-            stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
             env=os.environ | {"PYTHONUTF8": "1"},  # its messages name files of any language
-            check=False,
         )
-    if result.returncode:
+    if code:
         text = re.sub(r"\x1b\[[0-9;]*m", "", log.read_text(encoding="utf-8", errors="replace"))
         if "No space left on device" in text:
             raise LabsError(f"the HTML could not be rendered: the disk is full. {DISK_FIX}")
@@ -94,7 +93,7 @@ def _run_jupyter_book(pages: Path, target: Path, *, log: Path) -> None:
         faults = [
             line for line in lines if re.search(r"WARNING|ERROR|SEVERE|CRITICAL|^\S*Error: ", line)
         ]
-        shown = "\n  ".join((faults or lines[-5:] or [f"exit code {result.returncode}"])[:10])
+        shown = "\n  ".join((faults or lines[-5:] or [f"exit code {code}"])[:10])
         raise LabsError(f"the HTML could not be rendered; the whole story is in {log}\n  {shown}")
 
 

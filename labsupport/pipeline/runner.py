@@ -17,6 +17,7 @@ from pathlib import Path
 import psutil
 from tqdm import tqdm
 
+from labsupport.pipeline.child import kill_tree
 from labsupport.pipeline.files import remove_leftovers, write_atomically
 from labsupport.pipeline.kernels import KERNEL_DEFAULTS
 from labsupport.pipeline.notebooks import code_cells, read_notebook
@@ -184,16 +185,17 @@ async def _run_one(project: Project, stage: Path, run: Run, bar: tqdm) -> None:
         try:
             outcome = await _follow(worker, bar)
         except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                worker.kill()
+            if worker.returncode is None:
+                kill_tree(worker.pid)
             raise
         finally:
-            await worker.communicate()  # closes its stdin, at which it ends
+            await worker.communicate()
     run.wall_s = time.perf_counter() - started_at
     run.date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     run.commit = _commit(project.root)
-    if outcome is None:
-        outcome = {"error": f"its worker process ended unexpectedly; see {log}"}
+    if outcome is None or (worker.returncode and not outcome["error"]):
+        how = f"ended unexpectedly (exit code {worker.returncode})"
+        outcome = {"error": f"its worker process {how}; see {log}"}
     for name, value in outcome.items():
         setattr(run, name, value)
     if run.error:

@@ -1,10 +1,12 @@
 """The command line of `labs`: what it refuses, and in which words."""
 
 import io
+import signal
 import subprocess
 import sys
 
 import pytest
+from tiny_book import processes_in, wait_for
 
 from labsupport.pipeline import cli, render
 from labsupport.pipeline.cli import main
@@ -24,6 +26,9 @@ def test_parameter_that_is_no_json_stays_text(text):
         (["run", "sum"], "no chapter 'sum'. Did you mean 'sums'? The chapters are sums, curves."),
         (["run", "../sums"], "no chapter '../sums'."),
         (["run", "--device", "tpu"], "unknown device 'tpu': use 'auto', 'cpu', 'cuda' or 'cuda:N'"),
+        (["run", "-p", "device", "tpu"], "unknown device 'tpu': use 'auto', 'cpu', 'cuda' or"),
+        (["run", "-p", "device", ""], "unknown device None: use 'auto', 'cpu', 'cuda' or 'cuda:N'"),
+        (["run", "--device", "cpu", "-p", "device", "cpu"], "the device is given twice: leave out"),
         (["run", "sums", "-p", "sed", "1"], "sums has no parameter 'sed'; its parameters are seed"),
         (["run", "--build", "/proc/nowhere"], "cannot use /proc/nowhere: "),
         (["update"], "there is no finished run to bless: labs run"),
@@ -48,11 +53,12 @@ def test_jobs_must_be_a_number_from_one_on(book, monkeypatch, capsys, jobs):
     assert "a whole number from 1 on is needed" in capsys.readouterr().err
 
 
-def test_cuda_where_there_is_none_is_refused_before_any_run(book, monkeypatch, capsys):
+@pytest.mark.parametrize("option", [["--device"], ["-p", "device"]])
+def test_cuda_where_there_is_none_is_refused_before_any_run(book, monkeypatch, capsys, option):
     torch = pytest.importorskip("torch")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     monkeypatch.chdir(book.root)
-    assert main(["run", "--device", "cuda"]) == 1
+    assert main(["run", *option, "cuda"]) == 1
     assert "PyTorch sees no CUDA GPU" in capsys.readouterr().err
     assert not (book.root / "_build").exists()
 
@@ -79,6 +85,26 @@ def test_check_runs_the_named_chapter(book):
     result = book.labs("check", "sums")
     assert result.returncode == 0
     assert "5 passed" in result.stdout
+
+
+@pytest.mark.parametrize(("signal_number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_interrupted_check_tells_what_it_found_and_leaves_nothing_behind(
+    book, tmp_path, signal_number, code
+):
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    book.put_line("open('reached', 'w'); time.sleep(600)")
+    labs = book.start_labs("check", "sums", TMPDIR=str(temporary))
+    wait_for((book.root / "book/reached").exists)
+    labs.send_signal(signal_number)
+    output, errors = labs.communicate(timeout=60)
+    assert labs.returncode == code
+    if signal_number != signal.SIGKILL:
+        assert "3 passed" in output
+        assert errors.strip().startswith("labs: interrupted")
+        assert len(errors.strip().splitlines()) == 1
+    wait_for(lambda: not processes_in(book.root))
+    assert list(temporary.iterdir()) == []
 
 
 def test_ctrl_c_gets_one_message(unrun_book, monkeypatch, capsys):

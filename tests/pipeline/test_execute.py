@@ -1,4 +1,6 @@
-"""One chapter in a kernel that dies or does not exist, and through plain papermill."""
+"""One chapter in a worker that ends well, in a kernel that dies, and through plain papermill."""
+
+import re
 
 import pytest
 
@@ -25,6 +27,12 @@ def test_killed_kernel_is_named(dead_run):
 def test_unknown_kernel_is_named(dead_run):
     message = "curves failed before its first cell: NoSuchKernel: No such kernel named nowhere"
     assert message in dead_run.ran.stderr
+
+
+def test_worker_that_came_to_its_end_leaves_no_error_in_its_log(blessed_book):
+    for chapter in ("sums", "curves"):
+        log = (blessed_book.root / f"_build/logs/{chapter}.log").read_text()
+        assert not re.search("fatal|error|traceback", log, re.IGNORECASE), log
 
 
 def test_plain_papermill_runs_a_chapter(book):

@@ -1,5 +1,7 @@
 """One command at a time, in a folder in which nothing of the user's can be lost."""
 
+from pathlib import Path
+
 import pytest
 from tiny_book import wait_for
 
@@ -25,6 +27,21 @@ def test_build_folder_is_taken_when_new_or_empty_and_recognised_later(unrun_book
         with locked(Project(unrun_book.root, build)):
             (build / "html").mkdir(exist_ok=True)
         assert (build / BUILD_TAG).read_text().startswith("Signature: 8a477f597d28d172789f06886806")
+
+
+def test_build_folder_is_taken_while_another_command_makes_it_its_own(unrun_book, monkeypatch):
+    build = unrun_book.root / "new"
+    listed = Path.iterdir
+
+    def list_later(folder):
+        """Let another command take the folder between a look at the mark and one at the files."""
+        for name in (BUILD_TAG, ".lock"):
+            (build / name).touch()
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", list_later)
+    with locked(Project(unrun_book.root, build)):
+        pass
 
 
 def test_foreign_file_in_the_place_of_the_build_folder_is_named(unrun_book, capsys):

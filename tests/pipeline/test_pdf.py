@@ -3,9 +3,12 @@
 import contextlib
 import os
 import shutil
+import subprocess
+import sys
 
 import pytest
 from pypdf import PdfReader
+from tiny_book import processes_in, wait_for
 
 from labsupport.pipeline import pdf
 from labsupport.pipeline.locks import locked
@@ -206,6 +209,25 @@ def test_failed_printing_says_why_and_keeps_the_last_pdf(
     assert unrun_book.main("pdf") == 1
     assert message in capsys.readouterr().err
     assert last.read_text() == "the last good book"
+
+
+PRINT = """
+import sys
+from pathlib import Path
+from labsupport.pipeline.pdf import _print
+folder = Path.cwd()
+_print(sys.argv[1], folder / "page.html", folder / "book.pdf", log=folder / "log")
+"""
+
+
+def test_chromium_ends_with_labs(tmp_path):
+    browser = tmp_path / "chromium"
+    browser.write_text("#!/bin/sh\ntouch reached\nsleep 600\n")
+    browser.chmod(0o755)
+    with subprocess.Popen([sys.executable, "-c", PRINT, browser], cwd=tmp_path) as labs:
+        wait_for((tmp_path / "reached").exists)
+        labs.kill()
+    wait_for(lambda: not processes_in(tmp_path))
 
 
 @needs_chromium

@@ -196,6 +196,21 @@ def test_selected_cell_runs_those_before_it(report):
     assert report.outcomes == {"passed": 1}, report.text
 
 
+@fault(
+    "sums::4-clock",
+    lambda book, sums: book.replace_source(sums, "parameters", "seed = 3", "missing"),
+)
+def test_selected_cell_names_the_earlier_one_that_fails(report):
+    assert report.text.startswith("sums, cell 2 (parameters): Cell execution caused an exception")
+
+
+@fault(
+    "sums::4-clock", lambda b, sums: b.edit(sums, "total", lambda cell: cell.update(source=KILL))
+)
+def test_selected_cell_names_the_earlier_one_that_kills_the_kernel(report):
+    assert report.text.startswith("sums, cell 3 (total): the kernel died while the cell was")
+
+
 STAND_IN = f"display('x', metadata={ {'labs': {'stand_in': 'no network here'}} })\ntotal ="
 
 

@@ -1,9 +1,11 @@
 """The rendered book: what it shows, and what it keeps when a rendering fails."""
 
-import subprocess
+import os
+import signal
 from pathlib import Path
 
 import pytest
+from tiny_book import processes_in, wait_for
 
 from labsupport.pipeline import render
 
@@ -53,9 +55,9 @@ def renderer(monkeypatch):
         html = Path(command[command.index("--path-output") + 1]) / "_build" / "html"
         html.mkdir(parents=True)
         (html / "new.html").write_text("new")
-        return subprocess.CompletedProcess(command, 0)
+        return 0
 
-    monkeypatch.setattr(render.subprocess, "run", render_page)
+    monkeypatch.setattr(render, "run_child", render_page)
 
 
 @pytest.mark.parametrize(
@@ -76,17 +78,49 @@ def test_html_of_before_is_kept_and_not_what_a_killed_rendering_left(unrun_book,
     assert folders(unrun_book)["html"] == ["old.html"]
 
 
+# In the place of Jupyter Book: not done for long, and in each moment about to make a folder.
+ENDLESS = """
+import pathlib, sys, time
+
+def main():
+    folder = pathlib.Path(sys.argv[sys.argv.index("--path-output") + 1])
+    while time.process_time() < 600:
+        for number in range(100):
+            (folder / "_build" / str(number)).mkdir(parents=True, exist_ok=True)
+"""
+
+
+@pytest.mark.parametrize(("signal_number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_html_that_was_killed_has_stopped_when_the_next_one_starts(
+    unrun_book, tmp_path, signal_number, code
+):
+    cli = tmp_path / "programs/jupyter_book/cli"
+    cli.mkdir(parents=True)
+    for path, text in ((cli.parent / "__init__.py", ""), (cli / "main.py", ENDLESS)):
+        path.write_text(text)
+    path = f"{tmp_path / 'programs'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
+    labs = unrun_book.start_labs("html", PYTHONPATH=path)
+    build = unrun_book.root / "_build"
+    wait_for(lambda: list(build.glob("rendering-*/_build/99")))
+    labs.send_signal(signal_number)
+    _, errors = labs.communicate(timeout=60)
+    assert labs.returncode == code
+    assert "Traceback" not in errors
+    again = unrun_book.labs("html")
+    assert again.returncode == 0, again.stderr
+    assert not list(build.glob("rendering-*"))
+    assert not processes_in(unrun_book.root)
+
+
 @pytest.fixture
 def failing_renderer(monkeypatch):
     """Put in the place of Jupyter Book a program that only says `words` and fails."""
 
     def say(words):
         monkeypatch.setattr(
-            render.subprocess,
-            "run",
-            lambda command, *, stdout, **options: (
-                (stdout.write(words) and None) or subprocess.CompletedProcess(command, 1)
-            ),
+            render,
+            "run_child",
+            lambda command, *, stdout, **options: (stdout.write(words) and None) or 1,
         )
 
     return say

@@ -8,26 +8,13 @@ import re
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from tiny_book import wait_for
+from tiny_book import processes_in, wait_for
 
 from labsupport.pipeline import runner
 from labsupport.pipeline.project import Project
-
-
-def processes_in(folder):
-    """Return the processes whose working folder lies in `folder`."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if Path(os.readlink(process / "cwd")).is_relative_to(folder):
-                found.append(process.name)
-        except OSError:
-            continue
-    return found
 
 
 def test_run_executes_without_touching_the_book(blessed_book):
@@ -182,25 +169,40 @@ def test_update_refuses_a_failed_run(failed_run, capsys):
     assert failed_run.contents() == failed_run.contents_before_run
 
 
-@pytest.mark.parametrize(("signal_number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
-def test_interrupted_run_leaves_nothing_behind(finished_book, capsys, signal_number, code):
+# what a cell has started must end with it
+BUSY = """
+import subprocess
+subprocess.Popen(['sleep', '600'])
+open('reached', 'w').close()
+time.sleep(600)"""
+
+
+@pytest.mark.parametrize(
+    ("signal_number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)]
+)
+def test_interrupted_run_leaves_nothing_behind(
+    finished_book, tmp_path, capsys, signal_number, code
+):
     book = finished_book
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
     pristine = book.path("sums").read_bytes()
     failed = book.root / "_build/failed/sums.ipynb"
     failed.write_text("the copy of an earlier run")
-    book.put_line("open('reached', 'w').close(); time.sleep(120)")
+    book.put_line(BUSY)
     before = book.contents()
-    labs = book.start_labs("run", "sums", "--no-html")
+    labs = book.start_labs("run", "sums", "--no-html", TMPDIR=str(temporary))
     wait_for((book.root / "_build/stage/book/reached").exists)
     labs.send_signal(signal_number)
-    _, errors = labs.communicate(timeout=20)
+    _, errors = labs.communicate(timeout=60)
     assert labs.returncode == code
     assert "Traceback" not in errors
-    if signal_number == signal.SIGINT:
+    if signal_number != signal.SIGKILL:
         assert errors.splitlines()[-1].startswith("labs: interrupted; no file in book/ is half-")
     assert book.contents() == before
     assert not failed.exists()
-    wait_for(lambda: not processes_in(book.root), timeout_s=10)
+    wait_for(lambda: not processes_in(book.root))
+    assert list(temporary.iterdir()) == []
     book.path("sums").write_bytes(pristine)  # which the run before would fit
     assert book.main("update", "sums") == 1
     assert "has no finished run" in capsys.readouterr().err
@@ -239,3 +241,19 @@ def test_worker_killed_while_it_speaks_has_no_outcome():
 
     bar = SimpleNamespace(update=lambda num_cells: None)
     assert asyncio.run(runner._follow(SimpleNamespace(stdout=lines()), bar)) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [("", "its worker process ended unexpectedly (exit code 3); see "), ("in cell 2", "in cell 2")],
+)
+def test_worker_that_fails_after_its_outcome_has_failed(
+    unrun_book, monkeypatch, capsys, error, message
+):
+    worker = unrun_book.root / "worker"
+    worker.write_text(f"#!/bin/sh\necho '{json.dumps({'outcome': {'error': error}})}'\nexit 3\n")
+    worker.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(worker))
+    assert unrun_book.main("run", "sums", "--no-html") == 1
+    assert f"labs: sums failed {message}" in capsys.readouterr().err
+    assert not list((unrun_book.root / "_build/executed").iterdir())
