@@ -2,8 +2,9 @@ import nbformat
 import pytest
 from tiny_book import FIGURE
 
-from labsupport.pipeline.lint import lint
+from labsupport.pipeline.lint import lint, refuse_broken_rules
 from labsupport.pipeline.notebooks import code_cells
+from labsupport.pipeline.project import LabsError
 
 PNG = "iVBORw0KGgo="
 
@@ -132,3 +133,10 @@ def test_lint_wants_one_parameters_cell(notebook):
 def test_lint_wants_unique_ids(notebook):
     notebook.cells[0].id = notebook.cells[1].id
     assert problems(notebook) == ["cell ids are missing or occur twice"]
+
+
+def test_settings_that_are_not_toml_are_named(notebook, tmp_path):
+    settings = tmp_path / "pyproject.toml"
+    settings.write_text("[tool")
+    with pytest.raises(LabsError, match=f"^{settings} is not TOML: "):
+        refuse_broken_rules(notebook, chapter="sums", root=tmp_path)
