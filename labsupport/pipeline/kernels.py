@@ -21,6 +21,7 @@ def kernel_defaults(make_folder: Callable[[], Path]) -> dict[str, str]:
     homeless = [name for name in ("MPLCONFIGDIR", "IPYTHONDIR") if _lacks_a_home(name)]
     if homeless:
         folder = make_folder()
+        folder.mkdir(parents=True, exist_ok=True)
         defaults |= {name: str(folder / name) for name in homeless}
     return defaults
 

@@ -18,6 +18,15 @@ def test_threads_of_a_kernel_sleep_unless_the_user_says_otherwise(book, monkeypa
 
 
 @pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """Return the folder of temporary files."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    return folder
+
+
+@pytest.fixture
 def homeless_book(book, tmp_path, monkeypatch):
     """Return a book whose owner's home cannot be written."""
     for name in ("MPLCONFIGDIR", "IPYTHONDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
@@ -28,16 +37,17 @@ def homeless_book(book, tmp_path, monkeypatch):
     return book
 
 
-def test_run_in_a_home_that_cannot_be_written_prints_nothing_more(homeless_book, blessed_book):
+def test_run_in_a_home_that_cannot_be_written_prints_nothing_more(
+    homeless_book, blessed_book, temporary
+):
     assert homeless_book.labs("run", "curves", "--no-html").returncode == 0
     found, wanted = (code_cells(b.executed("curves")) for b in (homeless_book, blessed_book))
     assert [cell.outputs for cell in found] == [cell.outputs for cell in wanted]
     assert list((homeless_book.root / "_build/home/MPLCONFIGDIR").iterdir())
+    assert list(temporary.iterdir()) == []
 
 
-def test_check_in_a_home_that_cannot_be_written_passes(homeless_book, tmp_path):
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    result = homeless_book.labs("check", "curves", TMPDIR=str(temporary))
+def test_check_in_a_home_that_cannot_be_written_passes(homeless_book, temporary):
+    result = homeless_book.labs("check", "curves")
     assert result.returncode == 0, result.stdout
     assert list(temporary.iterdir()) == []
