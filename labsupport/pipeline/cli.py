@@ -141,7 +141,7 @@ def check(project: Project, options: argparse.Namespace) -> int:
     """Run the chapters again under pytest and hold them against their committed outputs."""
     importlib.import_module("nbval")
     chapters = project.select(options.chapters)
-    command = [sys.executable, "-m", "pytest", "--nbval"]
+    command = [sys.executable, "-m", "pytest", "--nbval", "-p", "no:cacheprovider"]
     command += [str(project.notebook(chapter)) for chapter in chapters]
     return run_child(command, cwd=project.root)
 

@@ -1,6 +1,57 @@
 """The surroundings of the kernels in which chapters run."""
 
-__all__ = ["KERNEL_DEFAULTS"]
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
-# Chapters share the cores: a thread without work must sleep, not spin.
-KERNEL_DEFAULTS = {"OMP_WAIT_POLICY": "PASSIVE"}
+__all__ = ["kernel_defaults"]
+
+
+def kernel_defaults(make_folder: Callable[[], Path]) -> dict[str, str]:
+    """Return the variables of the environment that a kernel gets if its user has not set them.
+
+    Parameters
+    ----------
+    make_folder
+        Gives a folder; called only where the user's home cannot be written. Matplotlib would
+        complain about that in the first cell of a chapter, and IPython leave a folder each time.
+    """
+    defaults = {"OMP_WAIT_POLICY": "PASSIVE"}  # chapters share the cores: wait asleep, do not spin
+    homeless = [name for name in ("MPLCONFIGDIR", "IPYTHONDIR") if _lacks_a_home(name)]
+    if homeless:
+        folder = make_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        defaults |= {name: str(folder / name) for name in homeless}
+    return defaults
+
+
+def _lacks_a_home(variable: str) -> bool:
+    """Tell whether a program cannot write into the folder that it takes without this variable."""
+    if variable in os.environ:
+        return False
+    try:
+        folders = list(_folders_without(variable))
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # for a user who has no home at all
+        return True
+    return not all(os.access(folder, os.W_OK) for folder in folders)
+
+
+def _folders_without(variable: str) -> Iterator[Path]:
+    """Yield where matplotlib keeps settings and fonts, or IPython its history, by themselves.
+
+    References
+    ----------
+    https://matplotlib.org/stable/api/matplotlib_configuration_api.html#matplotlib.get_configdir
+    https://ipython.readthedocs.io/en/stable/development/config.html
+    """
+    if variable == "IPYTHONDIR":
+        yield Path.home() / ".ipython"
+    elif sys.platform.startswith(("linux", "freebsd")):
+        for kind in ("config", "cache"):
+            base = os.environ.get(f"XDG_{kind.upper()}_HOME") or Path.home() / f".{kind}"
+            yield Path(base, "matplotlib")
+    else:
+        yield Path.home() / ".matplotlib"

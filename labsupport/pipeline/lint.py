@@ -2,13 +2,16 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 
 from nbformat import NotebookNode
 
-from labsupport.pipeline.notebooks import code_cells, stand_in_reason, tags
+from labsupport.pipeline.notebooks import NotebookError, code_cells, stand_in_reason, tags
+from labsupport.pipeline.project import LabsError
 
-__all__ = ["lint"]
+__all__ = ["lint", "refuse_broken_rules"]
 
 TAGS = {"measured", "parameters"}
 LONGEST_LINE = 79  # what a page shows without scrolling
@@ -27,6 +30,31 @@ _OUTPUT_RULES = (
     (r"\b[A-Z]:\\\\?\w", "prints a local path"),
     (r"device\(?(=|type=)'cuda", "prints a tensor or device that is on the GPU"),
 )
+
+
+def refuse_broken_rules(notebook: NotebookNode, *, chapter: str, root: Path) -> None:
+    """Hold a chapter against the rules of the book in the folder `root`.
+
+    Raises
+    ------
+    NotebookError
+        If it breaks one; the message lists all.
+    LabsError
+        If `pyproject.toml`, which grants its measured cells, is not TOML.
+    """
+    granted = _num_granted(root / "pyproject.toml", chapter)
+    problems = lint(notebook, chapter=chapter, num_granted=granted)
+    if problems:
+        raise NotebookError("\n".join([f"{chapter} breaks the rules of the book:", *problems]))
+
+
+def _num_granted(settings: Path, chapter: str) -> int:
+    """Return how many measured cells are granted to a chapter."""
+    try:
+        tools = tomllib.loads(settings.read_text(encoding="utf-8")).get("tool", {})
+    except ValueError as error:
+        raise LabsError(f"{settings} is not TOML: {error}") from error
+    return tools.get("labs", {}).get("measured", {}).get(chapter, 0)
 
 
 def lint(notebook: NotebookNode, *, chapter: str, num_granted: int) -> list[str]:

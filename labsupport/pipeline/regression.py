@@ -9,8 +9,8 @@ plugin replaces its comparison by `labsupport.pipeline.contract`, checks each no
 import os
 import re
 import subprocess
+import tempfile
 import time
-import tomllib
 from pathlib import Path
 from queue import Empty
 
@@ -20,8 +20,8 @@ from nbval.kernel import CURRENT_ENV_KERNEL_NAME, NbvalKernelspecManager, Runnin
 from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 
 from labsupport.pipeline.contract import compare_outputs
-from labsupport.pipeline.kernels import KERNEL_DEFAULTS
-from labsupport.pipeline.lint import lint
+from labsupport.pipeline.kernels import kernel_defaults
+from labsupport.pipeline.lint import refuse_broken_rules
 from labsupport.pipeline.notebooks import (
     NotebookError,
     code_cells,
@@ -111,14 +111,14 @@ class Chapter(IPyNbFile):
 
     def setup(self):
         """Start a kernel of this environment in the chapter's folder."""
-        os.environ.update(KERNEL_DEFAULTS | os.environ)
+        os.environ.update(kernel_defaults(self.make_folder) | os.environ)
         self.kernel = WatchedKernel(str(self.path.parent))
 
-    def num_granted(self) -> int:
-        """Return how many measured cells pyproject.toml grants to this chapter."""
-        settings = tomllib.loads((self.config.rootpath / "pyproject.toml").read_text("utf-8"))
-        granted = settings.get("tool", {}).get("labs", {}).get("measured", {})
-        return granted.get(self.path.stem, 0)
+    def make_folder(self) -> Path:
+        """Make a folder that goes with the session."""
+        folder = tempfile.TemporaryDirectory(prefix="labs-")
+        self.config.add_cleanup(folder.cleanup)
+        return Path(folder.name)
 
 
 class ChapterLint(pytest.Item):
@@ -126,16 +126,13 @@ class ChapterLint(pytest.Item):
 
     def runtest(self):
         """Fail with every broken rule."""
-        granted = self.parent.num_granted()
-        problems = lint(self.parent.nb, chapter=self.path.stem, num_granted=granted)
-        if problems:
-            raise NotebookError("\n".join(problems))
+        root = self.config.rootpath
+        refuse_broken_rules(self.parent.nb, chapter=self.path.stem, root=root)
 
     def repr_failure(self, excinfo):
         """List the broken rules."""
         if isinstance(excinfo.value, NotebookError):
-            lines = str(excinfo.value).splitlines()
-            return "\n".join([f"{self.path.stem} breaks the rules of the book:", *lines])
+            return str(excinfo.value)
         return super().repr_failure(excinfo)
 
     def reportinfo(self):

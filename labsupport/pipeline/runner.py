@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from labsupport.pipeline.child import kill_tree
 from labsupport.pipeline.files import remove_leftovers, write_atomically
-from labsupport.pipeline.kernels import KERNEL_DEFAULTS
+from labsupport.pipeline.kernels import kernel_defaults
 from labsupport.pipeline.notebooks import code_cells, read_notebook
 from labsupport.pipeline.project import LabsError, Project
 from labsupport.pipeline.provenance import PROVENANCE, read_provenance
@@ -170,6 +170,7 @@ async def _run_one(project: Project, stage: Path, run: Run, bar: tqdm) -> None:
     command = [sys.executable, "-m", "labsupport.pipeline.execute"]
     command += [str(project.notebook(run.chapter)), str(partial), str(stage / "book")]
     command += [json.dumps(run.parameters)]
+    defaults = kernel_defaults(lambda: project.build / "home")
     log = project.logs / f"{run.chapter}.log"
     started_at = time.perf_counter()
     with log.open("wb") as log_file:
@@ -178,7 +179,7 @@ async def _run_one(project: Project, stage: Path, run: Run, bar: tqdm) -> None:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log_file,
-            env=KERNEL_DEFAULTS | os.environ | {"PYTHONUTF8": "1"},
+            env=defaults | os.environ | {"PYTHONUTF8": "1"},
             start_new_session=True,  # Ctrl-C reaches labs alone, which then ends its workers
             limit=2**24,
         )

@@ -8,6 +8,7 @@ from nbformat import NotebookNode
 
 from labsupport.pipeline.contract import compare_outputs, describe_outputs
 from labsupport.pipeline.files import remove_leftovers, write_together
+from labsupport.pipeline.lint import refuse_broken_rules
 from labsupport.pipeline.locks import book_locked
 from labsupport.pipeline.notebooks import (
     NotebookError,
@@ -36,8 +37,9 @@ def update_chapters(project: Project, chapters: Sequence[str]) -> None:
     Raises
     ------
     LabsError
-        If a run failed, used stand-in data or changed parameters, left a cell unexecuted, or if
-        a chapter was edited since; or if another update is at work.
+        If a run failed, used stand-in data or changed parameters, left a cell unexecuted or
+        outputs that break the rules of the book, or if a chapter was edited since; or if another
+        update is at work.
     """
     with book_locked(project):
         _update(project, chapters)
@@ -81,6 +83,10 @@ def _blessed(project: Project, run: Run) -> NotebookNode:
         raise LabsError(f"{refusal}{error}; run it again: labs run {run.chapter}") from error
     if any(cell.execution_count is None for cell in code_cells(notebook)):
         raise LabsError(f"{refusal}its run left a cell unexecuted")
+    try:
+        refuse_broken_rules(notebook, chapter=run.chapter, root=project.root)
+    except NotebookError as error:
+        raise LabsError(f"{refusal}{error}") from error
     return notebook
 
 

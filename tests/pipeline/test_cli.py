@@ -87,6 +87,17 @@ def test_check_runs_the_named_chapter(book):
     assert "5 passed" in result.stdout
 
 
+def test_check_passes_where_pytest_cannot_keep_its_cache(book):
+    settings = book.root / "pyproject.toml"
+    strict = settings.read_text().replace(
+        ', "-p", "no:cacheprovider"]', ']\nfilterwarnings = ["error"]'
+    )
+    settings.write_text(strict)
+    (book.root / ".pytest_cache").touch()  # a file in the place of the folder
+    result = book.labs("check", "sums")
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
 @pytest.mark.parametrize(("signal_number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_interrupted_check_tells_what_it_found_and_leaves_nothing_behind(
     book, tmp_path, signal_number, code

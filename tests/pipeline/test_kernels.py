@@ -1,4 +1,8 @@
+"""What kernels get: threads that sleep, and a home for matplotlib where the user has none."""
+
 import pytest
+
+from labsupport.pipeline.notebooks import code_cells
 
 SLEEP = "import os; print(os.environ['OMP_WAIT_POLICY'], end='')"
 
@@ -11,3 +15,39 @@ def test_threads_of_a_kernel_sleep_unless_the_user_says_otherwise(book, monkeypa
     book.edit("sums", "total", lambda cell: cell.update(source=SLEEP))
     assert book.labs("run", "sums", "--no-html").returncode == 0
     assert book.executed("sums").cells[3].outputs[0].text == (chosen or "PASSIVE")
+
+
+@pytest.fixture
+def temporary(tmp_path, monkeypatch):
+    """Return the folder of temporary files."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def homeless_book(book, tmp_path, monkeypatch):
+    """Return a book whose owner's home cannot be written."""
+    for name in ("MPLCONFIGDIR", "IPYTHONDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    home = tmp_path / "home"
+    home.touch()
+    monkeypatch.setenv("HOME", str(home))
+    return book
+
+
+def test_run_in_a_home_that_cannot_be_written_prints_nothing_more(
+    homeless_book, blessed_book, temporary
+):
+    assert homeless_book.labs("run", "curves", "--no-html").returncode == 0
+    found, wanted = (code_cells(b.executed("curves")) for b in (homeless_book, blessed_book))
+    assert [cell.outputs for cell in found] == [cell.outputs for cell in wanted]
+    assert list((homeless_book.root / "_build/home/MPLCONFIGDIR").iterdir())
+    assert list(temporary.iterdir()) == []
+
+
+def test_check_in_a_home_that_cannot_be_written_passes(homeless_book, temporary):
+    result = homeless_book.labs("check", "curves")
+    assert result.returncode == 0, result.stdout
+    assert list(temporary.iterdir()) == []

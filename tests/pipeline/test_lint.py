@@ -2,8 +2,9 @@ import nbformat
 import pytest
 from tiny_book import FIGURE
 
-from labsupport.pipeline.lint import lint
+from labsupport.pipeline.lint import lint, refuse_broken_rules
 from labsupport.pipeline.notebooks import code_cells
+from labsupport.pipeline.project import LabsError
 
 PNG = "iVBORw0KGgo="
 
@@ -204,3 +205,10 @@ def test_lint_refuses_arithmetic_with_literals_in_a_measured_cell(notebook, sour
 def test_lint_accepts_other_sources_of_a_measured_cell(notebook, source):
     code_cells(notebook)[3].source = source
     assert problems(notebook) == []
+
+
+def test_settings_that_are_not_toml_are_named(notebook, tmp_path):
+    settings = tmp_path / "pyproject.toml"
+    settings.write_text("[tool")
+    with pytest.raises(LabsError, match=f"^{settings} is not TOML: "):
+        refuse_broken_rules(notebook, chapter="sums", root=tmp_path)

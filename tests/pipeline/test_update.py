@@ -6,6 +6,7 @@ import os
 import re
 import signal
 
+import nbformat
 import pytest
 
 from labsupport.pipeline.notebooks import write_notebook
@@ -68,6 +69,30 @@ def test_update_refuses_a_chapter_that_was_edited_since(finished_book, capsys):
     errors = capsys.readouterr().err
     assert "cell 'total' was edited since the run; run it again: labs run sums" in errors
     assert finished_book.contents() == before
+
+
+def test_update_refuses_what_lint_refuses(finished_book, capsys):
+    notebook = finished_book.executed("sums")
+    message = "Matplotlib made a cache in /tmp/matplotlib-1"
+    notebook.cells[1].outputs = [nbformat.v4.new_output("stream", name="stderr", text=message)]
+    write_notebook(notebook, finished_book.root / "_build/executed/sums.ipynb")
+    before = finished_book.contents()
+    assert finished_book.main("update") == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "labs: sums is not updated: sums breaks the rules of the book:",
+        f"cell 1 (imports) writes to stderr: {message!r}",
+        "cell 1 (imports) prints a local path",
+    ]
+    assert finished_book.contents() == before
+
+
+@pytest.mark.parametrize(("granted", "code"), [("sums = 1", 0), ("curves = 1", 1)])
+def test_update_counts_measured_cells_as_pytest_does(finished_book, capsys, granted, code):
+    settings = finished_book.root / "pyproject.toml"
+    settings.write_text(settings.read_text().replace("sums = 1", granted))
+    assert finished_book.main("update") == code
+    refused = "1 cells are tagged measured; pyproject.toml grants 0" in capsys.readouterr().err
+    assert refused == bool(code)
 
 
 def test_long_output_is_cut_when_what_changes_is_shown(finished_book, capsys):
