@@ -10,6 +10,11 @@ def test_below_prints_the_bound():
     assert below(torch.tensor(0.0), 1e-4) == "below 1e-04"
 
 
+def test_below_compares_in_double_precision():
+    almost = torch.tensor(1e-14)  # 9.9999998e-15, which float32 does not tell from the bound
+    assert below(almost, 1e-14) == "below 1e-14"
+
+
 @pytest.mark.parametrize("error", [1e-14, 2.0, float("nan"), float("inf"), -1e-20])
 def test_below_refuses_errors_that_are_not(error):
     with pytest.raises(AssertionError, match=r"the error is .* not below 1e-14"):

@@ -1,5 +1,6 @@
 import platform
 
+import matplotlib as mpl
 import pytest
 import torch
 
@@ -19,6 +20,13 @@ def test_start_lab_gives_device_and_generator():
 
 def test_start_lab_chooses_the_device_unless_told_otherwise():
     assert start_lab("two_moons", seed=3).device == choose_device("auto")
+
+
+def test_start_lab_sets_the_style_of_the_book():
+    mpl.rcdefaults()
+    start_lab(seed=3, device="cpu")
+    assert mpl.rcParams["figure.dpi"] == 100
+    assert not mpl.rcParams["legend.frameon"]
 
 
 @pytest.mark.parametrize(("seed", "device"), [(-1, "cpu"), (1, "tpu")])
