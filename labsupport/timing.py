@@ -12,7 +12,7 @@ import torch
 
 from labsupport.device import synchronize
 
-__all__ = ["Measurement", "Timer", "measure", "take_turns"]
+__all__ = ["Measurement", "Timer", "measure", "measure_each", "take_turns"]
 
 
 class Timer:
@@ -99,12 +99,28 @@ def measure(
 ) -> Measurement:
     """Time `function()` after a warm-up, waiting for `device` around each lap.
 
-    Calls shorter than `min_lap_s` are timed in groups, because reading a clock costs about as
-    much as a small tensor operation.
+    `measure_each` tells how, and what the arguments are.
+    """
+    options = {"device": device, "num_repeats": num_repeats, "min_lap_s": min_lap_s}
+    return measure_each({"it": function}, **options)["it"]
+
+
+def measure_each(
+    functions: Mapping[str, Callable[[], object]],
+    *,
+    device: torch.device | str = "cpu",
+    num_repeats: int = 7,
+    min_lap_s: float = 1e-3,
+) -> dict[str, Measurement]:
+    """Time functions that are compared, a lap of each in turn, each after a warm-up of its own.
+
+    What slows the machine down for a while then slows down all of them. Calls shorter than
+    `min_lap_s` are timed in groups, because reading a clock costs about as much as a small tensor
+    operation.
 
     Parameters
     ----------
-    function : callable without arguments
+    functions : mapping from a name to a callable without arguments
     device : the device whose queue must be empty before a lap ends
     num_repeats : laps that count; at least 3, so that quartiles exist
     min_lap_s : shortest lap in seconds that is trusted
@@ -118,17 +134,23 @@ def measure(
         raise ValueError(f"num_repeats must be at least 3 for quartiles, got {num_repeats}")
     timer = Timer(device)
 
-    def lap_s(num_calls: int) -> float:
+    def lap_s(function: Callable[[], object], num_calls: int) -> float:
         with timer:
             for _ in range(num_calls):
                 function()
         return timer.laps_s[-1]
 
-    function()  # the first call pays for allocation, caches and lazy set-up
-    num_calls = 1
-    while any(lap_s(num_calls) < min_lap_s for _ in range(3)):  # one long lap may be a stall
-        num_calls *= 2
-    return _summary([lap_s(num_calls) / num_calls for _ in range(num_repeats)])
+    num_calls = {}
+    for name, function in functions.items():
+        function()  # the first call pays for allocation, caches and lazy set-up
+        num_calls[name] = 1
+        while any(lap_s(function, num_calls[name]) < min_lap_s for _ in range(3)):
+            num_calls[name] *= 2  # one long lap may be a stall
+    laps_s = {name: [] for name in functions}
+    for _ in range(num_repeats):
+        for name, function in functions.items():
+            laps_s[name].append(lap_s(function, num_calls[name]) / num_calls[name])
+    return {name: _summary(laps) for name, laps in laps_s.items()}
 
 
 def take_turns(

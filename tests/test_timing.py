@@ -1,11 +1,12 @@
 import time
 from dataclasses import FrozenInstanceError
+from functools import partial
 
 import numpy as np
 import pytest
 
 from labsupport import timing
-from labsupport.timing import Timer, measure, take_turns
+from labsupport.timing import Timer, measure, measure_each, take_turns
 
 
 @pytest.fixture
@@ -95,6 +96,21 @@ def test_measure_repeats_seven_times_unless_told_otherwise(clock):
     assert measured.num_repeats == 7
     with pytest.raises(FrozenInstanceError):
         measured.median_s = 0.0
+
+
+def test_measure_each_takes_a_lap_of_each_in_turn(clock):
+    order = []
+
+    def function(name, lap_s):
+        order.append(name)
+        clock.now += lap_s
+
+    lengths_s = {"a": 1.0, "b": 10.0}
+    measured = measure_each(
+        {name: partial(function, name, lap_s) for name, lap_s in lengths_s.items()}, num_repeats=3
+    )
+    assert order[-6:] == ["a", "b"] * 3
+    assert {name: m.median_s for name, m in measured.items()} == lengths_s
 
 
 def test_measure_sees_real_time():

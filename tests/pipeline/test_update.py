@@ -91,7 +91,7 @@ def test_update_counts_measured_cells_as_pytest_does(finished_book, capsys, gran
     settings = finished_book.root / "pyproject.toml"
     settings.write_text(settings.read_text().replace("sums = 1", granted))
     assert finished_book.main("update") == code
-    refused = "1 cells are tagged measured; pyproject.toml grants 0" in capsys.readouterr().err
+    refused = "1 cells are tagged measured, pyproject.toml grants 0" in capsys.readouterr().err
     assert refused == bool(code)
 
 
