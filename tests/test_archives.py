@@ -240,7 +240,10 @@ def test_named_folder_without_an_archive_is_an_error(named_folder):
         load_fashion_mnist()
 
 
-def test_corrupt_archive_of_the_right_size_is_an_error(named_folder):
+@pytest.mark.parametrize("is_cached", [False, True])
+def test_corrupt_archive_of_the_right_size_is_an_error(named_folder, is_cached):
+    if is_cached:
+        load_fashion_mnist()
     archive = named_folder / "train-labels-idx1-ubyte.gz"
     content = archive.read_bytes()
     archive.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))

@@ -117,6 +117,18 @@ def test_compare_text_holds_numbers_of_a_million_digits():
     assert "2 units" in compare_text(f"{digits}.5", f"{digits}.7")
 
 
+@pytest.mark.parametrize(
+    ("reference", "found"),
+    [
+        (f"{'1' * 1_000_001}.5", f"{'2' * 1_000_001}.5"),
+        (f"0.{'0' * 1_000_001}1", f"0.{'0' * 1_000_001}3"),
+    ],
+    ids=["large", "small"],
+)
+def test_compare_text_sees_how_far_numbers_of_a_million_digits_are_apart(reference, found):
+    assert "units of its last place apart" in compare_text(reference, found)
+
+
 def test_compare_text_names_the_line():
     assert compare_text("a\nb 0.1", "a\nb 0.3").startswith("line 2: ")
 
