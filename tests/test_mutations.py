@@ -88,6 +88,21 @@ def test_mutations_keep_a_context_whose_name_is_used():
     assert changes("with open(path) as file:\n    file.read()", "dropped context") == []
 
 
+@pytest.mark.parametrize(
+    ("text", "faulty"),
+    [("median in µs", "median in ms"), ("loop-ms", "loop-µs"), ("GB/s", "ms"), ("in s", "in ms")],
+)
+def test_mutations_name_another_unit(text, faulty):
+    made = mutations(f"Table([{text!r}])", is_cell=True, words_only=True)
+    assert [m.after for m in made if m.kind == "unit"] == [f"Table([{faulty!r}])"]
+
+
+@pytest.mark.parametrize("text", ["times", "the report's", "ms/s"])
+def test_mutations_find_no_unit_in_other_words(text):
+    made = mutations(f"Table([{text!r}])", is_cell=True, words_only=True)
+    assert [m.kind for m in made] == ["text"]
+
+
 def test_mutations_of_measured_cells_change_words_only():
     made = mutations("print('took', 3 * time)", is_cell=True, words_only=True)
     assert [m.after for m in made] == ["print('took~', 3 * time)"]

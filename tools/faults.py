@@ -2,6 +2,7 @@
 
 import ast
 import copy
+import re
 from collections.abc import Iterator
 
 __all__ = ["called", "variants"]
@@ -81,6 +82,13 @@ def _is_bound(parent: ast.AST) -> bool:
 def _texts(node: ast.Constant, _parent: ast.AST) -> Iterator[ast.AST]:
     if isinstance(node.value, str) and node.value.strip():
         yield ast.Constant(node.value.rstrip() + "~" + node.value[len(node.value.rstrip()) :])
+
+
+def _units(node: ast.Constant, _parent: ast.AST) -> Iterator[ast.AST]:
+    unit = re.search(r"(?<![\w/'’])(ms|µs|ns|us|s|gbs|GB/s)(?![\w/])", str(node.value))
+    if isinstance(node.value, str) and unit:
+        other = "µs" if unit[1] in ("ms", "ns") else "ms"
+        yield ast.Constant(node.value[: unit.start()] + other + node.value[unit.end() :])
 
 
 def _signs(node: ast.UnaryOp, _parent: ast.AST) -> Iterator[ast.AST]:
@@ -188,7 +196,7 @@ def called(node: ast.AST) -> str:
 
 
 _FAULTS = {
-    "Constant": (("constant", _constants), ("text", _texts)),
+    "Constant": (("constant", _constants), ("text", _texts), ("unit", _units)),
     "UnaryOp": (("sign", _signs),),
     "BinOp": (("operator", _operators),),
     "AugAssign": (("operator", _steps), ("dropped line", _dropped_lines)),

@@ -80,9 +80,9 @@ def _faulty_blocks(
     holder = ast.Module(body=[statement], type_ignores=[])
     for place in _places(holder, is_cell):
         for kind, replacement in variants(place.node, place.parent):
-            if kind == "text" and not is_cell and " " in place.node.value:
+            if kind in ("text", "unit") and not is_cell and " " in place.node.value:
                 continue
-            if kind == "text" or not words_only:
+            if kind in ("text", "unit") or not words_only:
                 place.put(replacement)
                 yield kind, place.where, place.line, ast.unparse(holder)
                 place.put(place.node)
