@@ -6,7 +6,7 @@ other number and all words must be equal.
 
 import itertools
 import re
-from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, ROUND_UP, Context, Decimal
+from decimal import MAX_EMAX, MAX_PREC, ROUND_UP, Context, Decimal
 
 __all__ = ["compare_text", "promise", "split", "units_between"]
 
@@ -41,8 +41,8 @@ _DEVICE_ROW = re.compile(
     r"^\| (device(?:(?: of|:) [^|\n]*)?) \| [^|\n]* \|$(?!\n\|-)", re.MULTILINE
 )
 # Without rounding: one unit and a little more is more than one unit.
-_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
-_SHOWN = Context(prec=3, Emax=MAX_EMAX, Emin=MIN_EMIN, rounding=ROUND_UP)
+_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX)
+_SHOWN = Context(prec=3, Emax=MAX_EMAX, rounding=ROUND_UP)
 
 
 def compare_text(reference: str, found: str, *, measured: bool = False) -> str:
