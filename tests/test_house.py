@@ -103,6 +103,15 @@ def test_chapters_import_nothing_of_the_pipeline():
     assert [name for name in used if name.startswith("labsupport.pipeline")] == []
 
 
+def test_toolkit_holds_nothing_that_no_chapter_needs():
+    needed, waiting = set(), all_chapters()
+    while waiting:
+        used = re.findall(r"^from labsupport\.(\w+) import", waiting.pop(), re.MULTILINE)
+        waiting += [TOOLKIT[name].read_text(encoding="utf-8") for name in set(used) - needed]
+        needed |= set(used)
+    assert needed == set(TOOLKIT)
+
+
 def test_pipeline_imports_no_torch_at_its_top():
     names = ", ".join(f"labsupport.pipeline.{module}" for module in PIPELINE)
     program = f"import sys, {names}; print(*sys.modules)"
@@ -168,6 +177,12 @@ def test_modules_of_an_extra_need_nothing_more_when_they_are_used(extra):
 def test_module_is_short_and_has_a_test_file_of_its_name(path, tests):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_MODULE
     assert list(tests.glob(f"test_{path.stem}*.py"))
+
+
+@pytest.mark.parametrize("folder", ["tools", "benchmarks"])
+def test_program_is_short(folder):
+    lengths = {p.name: p.read_text("utf-8").count("\n") for p in (ROOT / folder).glob("*.py")}
+    assert {name for name, length in lengths.items() if length > LONGEST_MODULE} == set()
 
 
 def siblings(path):
