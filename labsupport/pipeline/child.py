@@ -1,7 +1,8 @@
-"""Processes that end with the one that started them, however that one ends.
+"""Programs that end with the process that started them, however that one ends.
 
-Their stdin is a pipe, whose other end only the parent holds. It closes when the parent is gone, by
-whatever signal; then they end, and with them all that they have started.
+Between the two stands this module, as a process of its own. Its stdin is a pipe, whose other end
+only the parent holds. When the pipe closes, the parent is gone, by whatever signal; then the
+program is killed with all that it has started.
 """
 
 import contextlib
@@ -14,9 +15,14 @@ from collections.abc import Sequence
 
 import psutil
 
-__all__ = ["end_with_parent", "kill_tree", "run_child"]
+__all__ = ["child_command", "kill_tree", "run_child"]
 
 TIME_TO_FINISH_S = 10.0  # after Ctrl-C, in which pytest says what it has found so far
+
+
+def child_command(command: Sequence[str]) -> list[str]:
+    """Return the command that runs a program until its stdin, a pipe, is closed."""
+    return [sys.executable, "-m", "labsupport.pipeline.child", *command]
 
 
 def run_child(command: Sequence[str], **options: object) -> int:
@@ -29,8 +35,9 @@ def run_child(command: Sequence[str], **options: object) -> int:
     options
         Those of `subprocess.Popen`, but for `stdin`, which is empty.
     """
-    command = [sys.executable, "-m", "labsupport.pipeline.child", *command]
-    child = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True, **options)
+    child = subprocess.Popen(
+        child_command(command), stdin=subprocess.PIPE, start_new_session=True, **options
+    )
     try:
         return child.wait()
     except KeyboardInterrupt:
@@ -43,32 +50,23 @@ def run_child(command: Sequence[str], **options: object) -> int:
         child.wait()
 
 
-def end_with_parent() -> None:
-    """Let this process end, with all that it has started, when its stdin closes."""
-
-    def watch() -> None:
-        while os.read(0, 1):  # not sys.stdin, which a thread keeps locked while Python ends
-            continue
-        kill_tree(os.getpid())
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def kill_tree(pid: int) -> None:
     """Kill a process and all that it has started."""
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
-        for each in (*process.children(recursive=True), process):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                each.kill()
+        process.suspend()  # or it could start another one that is not on the list
+        for child in process.children():
+            kill_tree(child.pid)
+        process.kill()
 
 
 def main() -> int:
     """Stand between a program, which the arguments are, and the process that started it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # in the background a shell has it ignored
     program = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
 
     def watch() -> None:
-        while os.read(0, 1):
+        while os.read(0, 1):  # not sys.stdin, which a thread keeps locked while Python ends
             program.send_signal(signal.SIGINT)
         kill_tree(program.pid)
 

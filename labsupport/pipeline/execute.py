@@ -1,7 +1,6 @@
 """Execute one chapter with papermill, in a process that `labs run` starts and watches.
 
 Speaks JSON lines on stdout: the number of cells done after each cell, the outcome at the end.
-Ends with `labs run`, however that one ends.
 """
 
 import json
@@ -19,7 +18,6 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from labsupport.pipeline.child import end_with_parent
 from labsupport.pipeline.notebooks import (
     clean_execution,
     code_cells,
@@ -132,7 +130,6 @@ def main() -> None:
     global _channel
     _channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library of the kernel prints past Python must not look like a message
-    end_with_parent()
     papermill_engines.register("labs", ReportingEngine)
     source, target, cwd, parameters = sys.argv[1:]
     try:

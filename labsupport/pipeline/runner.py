@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 from tqdm import tqdm
 
-from labsupport.pipeline.child import kill_tree
+from labsupport.pipeline.child import child_command, kill_tree
 from labsupport.pipeline.files import remove_leftovers, write_atomically
 from labsupport.pipeline.kernels import kernel_defaults
 from labsupport.pipeline.notebooks import code_cells, read_notebook
@@ -175,7 +175,7 @@ async def _run_one(project: Project, stage: Path, run: Run, bar: tqdm) -> None:
     started_at = time.perf_counter()
     with log.open("wb") as log_file:
         worker = await asyncio.create_subprocess_exec(
-            *command,
+            *child_command(command),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log_file,
