@@ -1,3 +1,6 @@
+import base64
+import struct
+
 import matplotlib
 
 matplotlib.use("agg")
@@ -5,7 +8,11 @@ matplotlib.use("agg")
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from matplotlib_inline.config import InlineBackend
+from traitlets.config import Config
 
+from labsupport import plotting
 from labsupport.plotting import (
     plot_curves,
     plot_decision_regions,
@@ -20,6 +27,24 @@ def _close_figures():
     use_book_style()
     yield
     plt.close("all")
+
+
+def test_style_forgets_what_was_set_before():
+    plt.rcParams["lines.linewidth"] = 9
+    use_book_style()
+    assert plt.rcParams["lines.linewidth"] == plt.rcParamsDefault["lines.linewidth"]
+
+
+@pytest.mark.filterwarnings("ignore:InlineBackend.* is deprecated in traitlets")
+def test_figures_of_notebooks_have_twice_the_pixels_and_are_not_cropped(monkeypatch):
+    InlineBackend.clear_instance()
+    shell = InteractiveShell(config=Config(HistoryManager={"enabled": False}))
+    monkeypatch.setattr(plotting, "get_ipython", lambda: shell)
+    use_book_style()
+    png, size = shell.display_formatter.formatters["image/png"](plt.subplots()[0])
+    InlineBackend.clear_instance()
+    assert size == {"width": 700, "height": 400}
+    assert base64.b64decode(png)[16:24] == struct.pack(">II", 1400, 800)
 
 
 def test_plot_curves_names_each_curve():
@@ -39,6 +64,7 @@ def test_show_images_fills_a_grid():
     assert axes.shape == (2, 3)
     assert [len(ax.images) for ax in axes.flat] == [1, 1, 1, 1, 1, 0]
     assert axes[1, 1].get_title() == "e"
+    assert [ax.axison for ax in axes.flat] == [False] * 6
 
 
 def test_show_images_centres_signed_images():

@@ -40,6 +40,7 @@ GUARDS = {
     "execute": ["test_runner"],
     "notebooks": ["test_update"],
     "project": ["test_cli"],
+    "update": ["test_locks"],
 }
 
 
