@@ -1,3 +1,4 @@
+import base64
 import struct
 
 import matplotlib
@@ -43,7 +44,7 @@ def test_figures_of_notebooks_have_twice_the_pixels_and_are_not_cropped(monkeypa
     png, size = shell.display_formatter.formatters["image/png"](plt.subplots()[0])
     InlineBackend.clear_instance()
     assert size == {"width": 700, "height": 400}
-    assert png[16:24] == struct.pack(">II", 1400, 800)
+    assert base64.b64decode(png)[16:24] == struct.pack(">II", 1400, 800)
 
 
 def test_plot_curves_names_each_curve():

@@ -11,12 +11,14 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 
 import psutil
 
 __all__ = ["child_command", "kill_tree", "run_child"]
 
+STILL = {psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
 TIME_TO_FINISH_S = 10.0  # after Ctrl-C, in which pytest says what it has found so far
 
 
@@ -55,6 +57,8 @@ def kill_tree(pid: int) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
         process.suspend()  # or it could start another one that is not on the list
+        while process.status() not in STILL:  # it stops when its turn comes
+            time.sleep(0.001)
         for child in process.children():
             kill_tree(child.pid)
         process.kill()
