@@ -127,10 +127,10 @@ def test_mirror_that_answers_with_a_page_is_passed_over(mirror, raw, capfd):
         ("500", {}, "HTTP Error 500"),
         ("loop", {}, "infinite loop"),
         ("half", {}, "not the original archive"),
-        ("stall", {"STALL_TIMEOUT_S": 0.2, "MIRROR_TIMEOUT_S": 5}, "timed out"),
+        ("stall", {"STALL_TIMEOUT_S": 0.2}, "timed out"),
         ("drip", {"MIRROR_TIMEOUT_S": 0.4}, "not done after 0 seconds"),
         ("drip-headers", {"MIRROR_TIMEOUT_S": 0.4}, "not done after 0 seconds"),
-        ("endless", {"LARGEST_FILE": 2**17, "MIRROR_TIMEOUT_S": 3}, "not the original archive"),
+        ("endless", {"LARGEST_FILE": 2**17}, "not the original archive"),
     ],
 )
 def test_mirror_at_fault_is_given_up_in_time_with_its_reason(
@@ -138,12 +138,13 @@ def test_mirror_at_fault_is_given_up_in_time_with_its_reason(
 ):
     monkeypatch.setattr(MIRRORS, [f"{mirror}/{fault}/"])
     monkeypatch.setenv("LABS_REQUIRE_DATA", "1")
+    least_s = min(archives.STALL_TIMEOUT_S, archives.MIRROR_TIMEOUT_S)
     for name, value in limits.items():
         monkeypatch.setattr(archives, name, value)
     started_at = time.monotonic()
     with pytest.raises(DataUnavailableError, match=f"/{fault}/: .*{reason}"):
         load_fashion_mnist()
-    assert time.monotonic() - started_at < 10
+    assert time.monotonic() - started_at < least_s  # which waits for a limit that was not lowered
 
 
 def test_mirrors_together_give_up_before_the_cell_does():

@@ -4,7 +4,6 @@ import multiprocessing
 import os
 import pickle
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -340,40 +339,46 @@ def test_a_checkpoint_is_read_where_no_lock_can_be_written(folder, monkeypatch):
     assert value_of(model) == 1
 
 
-def share(folder, role, log):
-    """Read or write a checkpoint for two seconds."""
-    sys.stderr = log.open("w")
+def make_shared_model(value=0.5):
     model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 1))
-    end = time.monotonic() + 2
-    while time.monotonic() < end:
-        if role == "reader":
-            load_layers(model, folder)
-            values = {value for p in model.parameters() for value in p.flatten().tolist()}
-            assert len(values) == 1, values
-        else:
-            value = time.monotonic() % 1
-            for p in model.parameters():
-                nn.init.constant_(p, value)
-            save_layers(model, folder)
+    for parameter in model.parameters():
+        nn.init.constant_(parameter, value)
+    return model
+
+
+def save_over_and_over(folder, log):
+    """Save a checkpoint with other values each time."""
+    sys.stderr = log.open("w")
+    for number in range(100):
+        save_layers(make_shared_model(number / 100), folder)
+
+
+def load_over_and_over(folder, log, over):
+    """Load a checkpoint until it is saved no more."""
+    sys.stderr = log.open("w")
+    model = make_shared_model()
+    while not over.is_set():
+        load_layers(model, folder)
+        values = {value for p in model.parameters() for value in p.flatten().tolist()}
+        assert len(values) == 1, values
 
 
 def test_processes_that_share_a_checkpoint_never_see_half_of_one(tmp_path, processes):
-    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 1))
-    for parameter in model.parameters():
-        nn.init.constant_(parameter, 0.5)
-    place = tmp_path / "place"
-    place.mkdir()
-    save_layers(model, place / "shared")
+    shared, over = tmp_path / "place" / "shared", processes.Event()
+    shared.parent.mkdir()
+    save_layers(make_shared_model(), shared)
     logs = [tmp_path / f"{number}.log" for number in range(3)]
-    roles = ("writer", "writer", "reader")
-    sharing = [
-        processes.Process(target=share, args=(place / "shared", role, log))
-        for role, log in zip(roles, logs, strict=True)
+    *writers, reader = [
+        processes.Process(target=save_over_and_over, args=(shared, logs[0])),
+        processes.Process(target=save_over_and_over, args=(shared, logs[1])),
+        processes.Process(target=load_over_and_over, args=(shared, logs[2], over)),
     ]
-    for process in sharing:
+    for process in (reader, *writers):
         process.start()
-    for process in sharing:
+    for process in writers:
         process.join()
+    over.set()
+    reader.join()
     assert [log.read_text() for log in logs] == ["", "", ""]
-    assert [process.exitcode for process in sharing] == [0, 0, 0]
-    assert visible(place) == ["shared"]
+    assert [process.exitcode for process in (*writers, reader)] == [0, 0, 0]
+    assert visible(shared.parent) == ["shared"]
