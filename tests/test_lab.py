@@ -24,7 +24,7 @@ def test_start_lab_chooses_the_device_unless_told_otherwise():
 
 def test_start_lab_sets_the_style_of_the_book():
     mpl.rcdefaults()
-    start_lab(seed=3, device="cpu")
+    start_lab("two_moons", seed=3, device="cpu")
     assert mpl.rcParams["figure.dpi"] == 100
     assert not mpl.rcParams["legend.frameon"]
 
