@@ -45,8 +45,8 @@ def test_process_that_is_being_killed_starts_no_other(tmp_path, monkeypatch):
     def list_and_let_go(process):
         found = listed(process)
         (tmp_path / "go").touch()
-        if process.pid == program.pid and process.status() != psutil.STATUS_STOPPED:
-            wait_for((tmp_path / "started").exists)
+        started = tmp_path / "started"
+        wait_for(lambda: started.exists() or process.status() == psutil.STATUS_STOPPED)
         return found
 
     monkeypatch.setattr(psutil.Process, "children", list_and_let_go)
