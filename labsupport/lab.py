@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import platform
+import re
 import time
 from importlib.metadata import version
 
 import torch
+from IPython import get_ipython
 from IPython.display import display
 from myst_nb import glue
 from torch import Tensor
 
 from labsupport.device import choose_device, describe_device
+from labsupport.findings import Finding, truth
+from labsupport.numbers import Number
 from labsupport.plotting import use_book_style
 from labsupport.seeding import seed_everything
 from labsupport.tables import Table
 from labsupport.units import Quantity
 
-__all__ = ["UNIT_OF_ENDING", "Lab", "start_lab"]
+__all__ = ["Lab", "start_lab"]
 
-# In which unit a number for the text is written, by the end of its name
-UNIT_OF_ENDING = {"s": "s", "ms": "ms", "us": "µs", "ns": "ns", "gbs": "GB/s"}
+_NAME = r"[a-z0-9]+([-.][a-z0-9]+)*"
+
+
+def _running_cell() -> tuple[object, int]:
+    """Return the cell under way and the number of its execution; a front end may name the cell."""
+    shell = get_ipython()
+    if shell is None:
+        return "", 0
+    parent = shell.get_parent() if hasattr(shell, "get_parent") else {}
+    named = parent.get("metadata", {}).get("cellId")
+    return named or shell.execution_count, shell.execution_count
 
 
 class Lab:
@@ -39,6 +52,7 @@ class Lab:
     def __init__(self, chapter: str, seed: int, device: torch.device, generator: torch.Generator):
         self.chapter, self.seed, self.device, self.generator = chapter, seed, device, generator
         self._started_at = time.perf_counter()
+        self._uses: dict[str, tuple] = {}  # in which cell, and in which execution, a name stands
 
     def draw_normal(self, *shape: int, generator: torch.Generator | None = None) -> Tensor:
         """Draw from the standard normal distribution on the CPU, then move to the device.
@@ -59,30 +73,86 @@ class Lab:
         draws = torch.randn(shape, generator=generator or self.generator, dtype=torch.float64)
         return draws.to(self.device)
 
-    def report(self, name: str, value: str | int | Quantity) -> None:
-        """Store a number for the text, which quotes it with `glue:text`.
+    def finds(self, name: str, words: str, condition: object, **numbers: float) -> None:
+        """Show in words what an experiment showed, or that it does not hold in this run.
+
+        The run goes on either way. Text and captions quote the words with `glue:text`, by a name
+        made as that of `report`.
+
+        Parameters
+        ----------
+        name : str
+            By which the ledger, the text and the records know the finding, such as
+            "start-decides".
+        words : str
+            One sentence that a reader understands.
+        condition : bool, or a Tensor or array that holds one
+            Whether this run shows it.
+        numbers : float
+            Those behind it, kept in the record.
+
+        Raises
+        ------
+        ValueError
+            If there is no name, no words or no truth value, or if the chapter uses the name twice.
+        """
+        what = f"the finding {name!r}"
+        self._claim_name(name, what)
+        if not isinstance(words, str) or not words.strip():
+            raise ValueError(f"{self.chapter}, {what}: its words are empty; say what was found")
+        try:
+            held = truth(condition)
+        except ValueError as error:
+            raise ValueError(f"{self.chapter}, {what}: {error}") from None
+        glue(self._quoted_name(name), Finding(name, words, held, numbers))
+
+    def report(self, name: str, value: object, spec: str = "") -> None:
+        """Store a number or a word for the text, which quotes it with `glue:text`.
+
+        The raw value of a number is kept beside what is printed.
 
         Parameters
         ----------
         name : str
             The text puts the chapter before it: what `moons_mlp` reports as "kept" it quotes as
             `moons-mlp-kept`.
-        value : str, int or Quantity
-            As the text shows it: the digits printed are the digits promised. A measured quantity
-            is written in the unit in which its name ends, one of `UNIT_OF_ENDING`.
+        value : float, int, Tensor or array of one number, Quantity or str
+            A measured quantity is written in the unit in which its name ends, one of
+            `labsupport.numbers.UNIT_OF_ENDING`; a str is shown as it is.
+        spec : str
+            How a number is printed, such as ".3f": the digits printed are the digits promised. A
+            whole number needs none.
 
         Raises
         ------
         ValueError
-            If the name of a quantity ends in no unit, or that of anything else in one.
+            If `spec` cannot print the value, if a number comes as a str or without a `spec`, if
+            the name of a quantity ends in no unit, or that of anything else in one, or if the
+            chapter uses the name twice.
         """
-        unit = UNIT_OF_ENDING.get(name.rpartition("-")[2])
-        if isinstance(value, Quantity) != (unit is not None):
-            endings = ", ".join(UNIT_OF_ENDING)
-            raise ValueError(f"{name!r}: a Quantity, and nothing else, ends in one of {endings}")
-        if unit:
-            value = value.in_unit(unit)
-        glue(f"{self.chapter.replace('_', '-')}-{name}", value, display=False)
+        self._claim_name(name, f"the number {name!r}")
+        try:
+            shown = Number(name, value, spec)
+        except ValueError as error:
+            raise ValueError(f"{self.chapter}, the number {name!r}: {error}") from None
+        glue(self._quoted_name(name), shown, display=False)
+
+    def _quoted_name(self, name: str) -> str:
+        """Return the name under which a text quotes what the chapter calls `name`."""
+        return f"{self.chapter.replace('_', '-')}-{name}"
+
+    def _claim_name(self, name: str, what: str) -> None:
+        """Refuse what is no name, and one that stands in another place of the chapter."""
+        if not isinstance(name, str) or not re.fullmatch(_NAME, name):
+            raise ValueError(
+                f"{self.chapter}, {what}: a name of small letters, digits and hyphens is needed"
+            )
+        cell, execution = _running_cell()
+        earlier = self._uses.get(name)
+        if earlier and (earlier[0] != cell or earlier[1] == execution):
+            where = "this cell" if earlier[0] == cell else "another cell"
+            raise ValueError(f"{self.chapter}, {what}: {where} uses the name already")
+        self._uses[name] = cell, execution
 
     def where_it_ran(self) -> None:
         """Display versions, hardware, seed and time; `labs update` records the same as provenance.

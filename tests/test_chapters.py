@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from labsupport.lab import UNIT_OF_ENDING
+from labsupport.numbers import UNIT_OF_ENDING
 from labsupport.pipeline.notebooks import code_cells, read_notebook
 from labsupport.pipeline.project import Project
 from labsupport.units import unit_in
