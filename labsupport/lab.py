@@ -17,7 +17,7 @@ from labsupport.device import choose_device, describe_device
 from labsupport.findings import Finding, truth
 from labsupport.numbers import Number
 from labsupport.plotting import use_book_style
-from labsupport.seeding import seed_everything
+from labsupport.seeding import derive_seed, make_generator, seed_everything
 from labsupport.tables import Table
 from labsupport.units import Quantity
 
@@ -53,6 +53,20 @@ class Lab:
         self.chapter, self.seed, self.device, self.generator = chapter, seed, device, generator
         self._started_at = time.perf_counter()
         self._uses: dict[str, tuple] = {}  # in which cell, and in which execution, a name stands
+
+    def make_generator(self, experiment: str, run: int = 0) -> torch.Generator:
+        """Return a generator on the CPU for one run of one experiment.
+
+        It is made from the chapter's seed and the experiment's name, so that a change of one
+        experiment moves no other.
+
+        Parameters
+        ----------
+        experiment : str
+        run : int
+            Which of its repetitions.
+        """
+        return make_generator(derive_seed(self.seed, experiment, run))
 
     def draw_normal(self, *shape: int, generator: torch.Generator | None = None) -> Tensor:
         """Draw from the standard normal distribution on the CPU, then move to the device.

@@ -1,5 +1,6 @@
 """Make a chapter print the same digits on every run and on every device."""
 
+import hashlib
 import operator
 import os
 import random
@@ -7,7 +8,7 @@ import random
 import numpy as np
 import torch
 
-__all__ = ["make_deterministic", "make_generator", "seed_everything"]
+__all__ = ["derive_seed", "make_deterministic", "make_generator", "seed_everything"]
 
 
 def make_generator(seed: int) -> torch.Generator:
@@ -22,6 +23,32 @@ def make_generator(seed: int) -> torch.Generator:
         If the seed is not a whole number from 0 to 2**63 - 1.
     """
     return torch.Generator().manual_seed(_whole_number(seed))
+
+
+def derive_seed(seed: int, experiment: str, run: int = 0) -> int:
+    """Return a seed for one run of one experiment, so that a change of one moves no other.
+
+    Parameters
+    ----------
+    seed : int
+        The chapter's.
+    experiment : str
+        Its name.
+    run : int
+        Which of its repetitions.
+
+    Returns
+    -------
+    int
+        From 0 to 2**63 - 1; the same on every machine.
+
+    Raises
+    ------
+    ValueError
+        If the seed is not a whole number from 0 to 2**63 - 1.
+    """
+    text = f"{_whole_number(seed)}/{experiment}/{run}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 1
 
 
 def _whole_number(seed: object) -> int:
