@@ -18,10 +18,11 @@ from sphinx.builders import Builder
 from sphinx.environment import BuildEnvironment
 from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms.images import ImageConverter
-from sphinx.util.docutils import SphinxDirective
+from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from labsupport.pipeline.ledger import ledger_markdown, read_ledger
 from labsupport.pipeline.provenance import PROVENANCE, provenance_markdown, read_provenance
+from labsupport.pipeline.published import PUBLISHED, read_published
 
 __all__ = ["setup"]
 
@@ -70,6 +71,23 @@ class Provenance(SphinxDirective):
         path = Path(self.env.srcdir) / "book" / PROVENANCE
         self.env.note_dependency(str(path))
         return self.parse_text_to_nodes(provenance_markdown(read_provenance(path)))
+
+
+read_published_once = functools.cache(read_published)
+
+
+class Published(SphinxRole):
+    """Show a published figure by its id, as its source prints it."""
+
+    def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
+        """Read the figures beside the page."""
+        path = Path(self.env.srcdir) / "book" / PUBLISHED
+        self.env.note_dependency(str(path))
+        figure = read_published_once(path).get(self.text)
+        if figure is None:
+            message = f"no published figure has the id {self.text!r}: see book/{PUBLISHED}"
+            return [], [self.inliner.reporter.error(message, line=self.lineno)]
+        return [nodes.Text(figure.value)], []
 
 
 class LosslessWebp(ImageConverter):
@@ -182,6 +200,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_transform(CellAnchors)
     app.add_directive("claims", Claims)
     app.add_directive("provenance", Provenance)
+    app.add_role("published", Published())
     app.add_post_transform(LosslessWebp)
     app.connect("env-check-consistency", read_documents_once)  # after Sphinx has stored them
     app.connect("html-page-context", repair_markup)
