@@ -161,12 +161,15 @@ def _check_device(name: object) -> None:
 def _print_summary(project: Project, runs: Sequence) -> None:
     """Print one line for each chapter, then what went wrong."""
     width = max(len(run.chapter) for run in runs)
-    print(f"\n{'chapter':{width}}  cells  seconds  peak MB  result")
+    print(f"\n{'chapter':{width}}  cells  seconds  peak MB  findings  result")
     for run in runs:
         result = "FAILED" if run.error else "on stand-in data" if run.stand_in else "ok"
-        row = f"{run.num_cells:5}  {run.wall_s:7.1f}  {run.peak_memory_mb:7}  {result}"
+        held = f"{run.num_findings - len(run.lost_findings)} of {run.num_findings}"
+        row = f"{run.num_cells:5}  {run.wall_s:7.1f}  {run.peak_memory_mb:7}  {held:>8}  {result}"
         print(f"{run.chapter:{width}}  {row}")
     for run in runs:
+        for name, words in run.lost_findings.items():
+            print(f"\n{run.chapter}: the finding {name!r} does not hold here: {words}")
         if run.stand_in:
             print(f"\n{run.chapter} ran on stand-in data. {run.stand_in}")
         if run.error:

@@ -3,7 +3,8 @@
 Text must be equal. An integer must be equal. A number with a point or a signed exponent may
 differ by one unit of the last place printed in the reference. A figure must be there, have the
 same size, and differ by little in its pixels, in all and in each small tile. In a `measured` cell
-every number is masked and of a figure only presence and size count.
+every number is masked and of a figure only presence and size count. What was found must hold
+again, in the same words, in every cell.
 """
 
 import json
@@ -36,6 +37,12 @@ def compare_outputs(
         where = f"output {number}"
         if list(old_parts) != list(new_parts):
             problems.append(f"{where}{promise(', '.join(old_parts), ', '.join(new_parts))}")
+            continue
+        if name := _lost_finding(old, new):
+            problems.append(
+                f"{where}: the finding {name!r} does not hold"
+                f"{promise(old['data']['text/plain'], new['data']['text/plain'])}"
+            )
             continue
         if _display_options(old) != _display_options(new):
             problems.append(f"{where}{promise(_display_options(old), _display_options(new))}")
@@ -95,6 +102,14 @@ def _display_options(output: Mapping) -> dict[str, object]:
     """Return what the metadata say about how to show the data: the size of a figure."""
     metadata = output.get("metadata", {})
     return {kind: metadata[kind] for kind in output.get("data", {}) if kind in metadata}
+
+
+def _lost_finding(old: Mapping, new: Mapping) -> str:
+    """Return the name of a finding that held and does not hold any more; or an empty string."""
+    held, lost = (
+        output.get("metadata", {}).get("labs", {}).get("finding", {}) for output in (old, new)
+    )
+    return held["name"] if held and lost and held["held"] > lost["held"] else ""
 
 
 def _difference(kind: str, reference: str, found: str, measured: bool) -> str:

@@ -22,6 +22,7 @@ from labsupport.pipeline.notebooks import (
     clean_execution,
     code_cells,
     environment,
+    findings,
     read_notebook,
     stand_in_reason,
     write_notebook,
@@ -68,8 +69,9 @@ def execute(source: Path, target: Path, cwd: Path, parameters: dict[str, object]
     Returns
     -------
     dict
-        `error` (empty if all went well), and if so `stand_in` and `environment`; `peak_memory_mb`
-        of the kernel in MB either way.
+        `error` (empty if all went well), and if so `stand_in`, `environment`, `num_findings` and
+        `lost_findings`, the words of those that do not hold by their names; `peak_memory_mb` of
+        the kernel in MB either way.
     """
     try:
         papermill.execute_notebook(
@@ -93,10 +95,13 @@ def execute(source: Path, target: Path, cwd: Path, parameters: dict[str, object]
             return failure(f"cell {number} was not executed")
     write_notebook(notebook, target)
     outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
+    found = findings(notebook)
     return {
         "error": "",
         "stand_in": stand_in_reason(outputs),
         "environment": environment(notebook),
+        "num_findings": len(found),
+        "lost_findings": {n: record["words"] for n, record in found.items() if not record["held"]},
         "peak_memory_mb": peak_memory_mb(),
     }
 

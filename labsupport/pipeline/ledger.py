@@ -7,7 +7,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from labsupport.pipeline.notebooks import code_cells
+from labsupport.pipeline.notebooks import code_cells, findings
 from labsupport.pipeline.project import LabsError, read_yaml
 
 __all__ = ["Claim", "ledger_markdown", "ledger_problems", "read_ledger"]
@@ -32,20 +32,19 @@ class Claim:
         What it says.
     verdict : str
         One of `VERDICTS`.
-    finding : str
-        Why.
-    shown, asserted : str
-        The code cell whose output shows the verdict, and the one that fails if it is false, as
-        `chapter#cell-id`.
+    shown : str
+        The code cell whose figure or table shows it, as `chapter#cell-id`.
+    findings : list of str
+        The names of the findings of that chapter on which the verdict rests; their words are the
+        reason that the page gives.
     """
 
     id: str
     source: str
     claim: str
     verdict: str
-    finding: str
     shown: str
-    asserted: str
+    findings: list[str]
 
     @property
     def chapter(self) -> str:
@@ -71,6 +70,8 @@ def read_ledger(path: Path) -> list[Claim]:
         if not isinstance(entry, dict) or list(entry) != names:
             raise LabsError(f"{path}: entry {number} must have the fields {', '.join(names)}")
         claim = Claim(**entry)
+        if not isinstance(claim.findings, list) or not claim.findings:
+            raise LabsError(f"{path}: entry {number} names no findings: give a list of names")
         if claim.id != f"C{number}":
             raise LabsError(f"{path}: entry {number} has the id {claim.id!r}, not C{number}")
         if claim.verdict not in VERDICTS:
@@ -89,6 +90,8 @@ def ledger_problems(claims: Sequence[Claim], chapters: Mapping[str, NotebookNode
     ----------
     chapters : mapping from name to notebook
     """
+    cells = {f"{name}#{c.id}" for name, notebook in chapters.items() for c in code_cells(notebook)}
+    found = {name: findings(notebook) for name, notebook in chapters.items()}
     stated = {}
     for chapter, notebook in chapters.items():
         for claim_id, verdict in _stated_verdicts(notebook):
@@ -102,13 +105,13 @@ def ledger_problems(claims: Sequence[Claim], chapters: Mapping[str, NotebookNode
                 f"{claim.id} is {claim.verdict!r} by {claim.chapter} in the ledger, but "
                 f"{verdict!r} by {chapter}"
             )
-        for cell in (claim.shown, claim.asserted):
-            if cell not in _cells(chapters):
-                yield f"{claim.id} names the code cell {cell}, which does not exist"
-        if not re.search(
-            r"\bassert\b|\bbelow\(|gradcheck", _cells(chapters).get(claim.asserted, "")
-        ):
-            yield f"{claim.id}: nothing is asserted in {claim.asserted}"
+        if claim.shown not in cells:
+            yield f"{claim.id} names the code cell {claim.shown}, which does not exist"
+        for name in claim.findings:
+            if name not in found.get(claim.chapter, {}):
+                yield f"{claim.id} rests on the finding {name!r}, which {claim.chapter} has not"
+            elif not found[claim.chapter][name]["held"]:
+                yield f"{claim.id} rests on the finding {name!r}, which does not hold"
     for claim_id, (chapter, _) in stated.items():
         yield f"{claim_id} is settled in {chapter}, but is not in the ledger"
 
@@ -122,28 +125,28 @@ def _stated_verdicts(notebook: NotebookNode) -> Iterator[tuple[str, str]]:
         yield claim_id, " ".join(verdict[1].lower().split()) if verdict else "nothing"
 
 
-def _cells(chapters: Mapping[str, NotebookNode]) -> dict[str, str]:
-    """Return the sources of all code cells by `chapter#cell-id`."""
-    return {
-        f"{chapter}#{cell.id}": cell.source
-        for chapter, notebook in chapters.items()
-        for cell in code_cells(notebook)
-    }
-
-
 def ledger_markdown(claims: Sequence[Claim], *, chapter: str | None = None) -> str:
     """Return the claims that `chapter` settles as a table, or the count of all verdicts."""
     if chapter is None:
         return _count_markdown(claims)
+    label = f"lab-{chapter.replace('_', '-')}"
     rows = [
         f"| {claim.id} | {claim.source}: {claim.claim} | **{claim.verdict.capitalize()}.** "
-        f"{claim.finding} {{ref}}`Shown <{claim.shown}>`, {{ref}}`asserted <{claim.asserted}>`. |"
+        f"{_reasons(claim)} {{ref}}`Shown <{claim.shown}>`. |"
         for claim in claims
         if claim.chapter == chapter
     ]
-    label = f"lab-{chapter.replace('_', '-')}"
     lines = [f"Settled in {{ref}}`{label}`.", "", "| | the report says | the verdict |"]
     return "\n".join([*lines, "|---|---|---|", *rows])
+
+
+def _reasons(claim: Claim) -> str:
+    """Return the words of its findings as the run has stored them, each with a link to its mark."""
+    place = f"{claim.chapter}.ipynb::{claim.chapter.replace('_', '-')}"
+    return " ".join(
+        f"{{glue:text}}`{place}-{name}:s` ({{ref}}`found here <{claim.chapter}#finding-{name}>`.)"
+        for name in claim.findings
+    )
 
 
 def _count_markdown(claims: Sequence[Claim]) -> str:

@@ -8,12 +8,19 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from labsupport.pipeline.notebooks import NotebookError, code_cells, stand_in_reason, tags
+from labsupport.pipeline.notebooks import (
+    NotebookError,
+    code_cells,
+    findings,
+    stand_in_reason,
+    tags,
+)
 from labsupport.pipeline.project import LabsError
+from labsupport.pipeline.prose import prose_problems
 
 __all__ = ["lint", "refuse_broken_rules"]
 
-TAGS = {"measured", "parameters"}
+TAGS = {"hide-input", "measured", "parameters"}
 LONGEST_LINE = 79  # what a page shows without scrolling
 LONGEST_CELL = 30
 
@@ -42,19 +49,22 @@ def refuse_broken_rules(notebook: NotebookNode, *, chapter: str, root: Path) -> 
     LabsError
         If `pyproject.toml`, which grants its measured cells, is not TOML.
     """
-    granted = _num_granted(root / "pyproject.toml", chapter)
+    rules = _rules(root / "pyproject.toml")
+    granted = rules.get("measured", {}).get(chapter, 0)
     problems = lint(notebook, chapter=chapter, num_granted=granted)
+    if chapter not in rules.get("unbound", []):
+        problems += prose_problems(notebook)
     if problems:
         raise NotebookError("\n".join([f"{chapter} breaks the rules of the book:", *problems]))
 
 
-def _num_granted(settings: Path, chapter: str) -> int:
-    """Return how many measured cells are granted to a chapter."""
+def _rules(settings: Path) -> dict:
+    """Return what the book grants to its chapters."""
     try:
         tools = tomllib.loads(settings.read_text(encoding="utf-8")).get("tool", {})
     except ValueError as error:
         raise LabsError(f"{settings} is not TOML: {error}") from error
-    return tools.get("labs", {}).get("measured", {}).get(chapter, 0)
+    return tools.get("labs", {})
 
 
 def lint(notebook: NotebookNode, *, chapter: str, num_granted: int) -> list[str]:
@@ -80,6 +90,11 @@ def lint(notebook: NotebookNode, *, chapter: str, num_granted: int) -> list[str]
     for number, cell in enumerate(cells, start=1):
         found = [*_lint_state(cell, number), *_lint_source(cell), *_lint_outputs(cell, chapter)]
         problems += [f"cell {number} ({cell.get('id')}) {problem}" for problem in found]
+    problems += [
+        f"the finding {name!r} does not hold: {finding['words']}"
+        for name, finding in findings(notebook).items()
+        if not finding["held"]
+    ]
     num_parameters = sum("parameters" in tags(cell) for cell in cells)
     if num_parameters != 1:
         problems.append(f"{num_parameters} cells are tagged parameters; there must be one")

@@ -12,9 +12,11 @@ from labsupport.pipeline.project import LabsError
 
 __all__ = [
     "NotebookError",
+    "cell_findings",
     "clean_execution",
     "code_cells",
     "environment",
+    "findings",
     "notebook_text",
     "read_notebook",
     "stand_in_reason",
@@ -99,6 +101,17 @@ def environment(notebook: NotebookNode) -> dict[str, str]:
     """Return what the chapter's closing cell recorded about device, versions and seed."""
     outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
     return next((found["environment"] for found in _marks(outputs) if "environment" in found), {})
+
+
+def findings(notebook: NotebookNode) -> dict[str, NotebookNode]:
+    """Return the records of what a run found, by name: name, words, held, numbers."""
+    cells = code_cells(notebook)
+    return {found["name"]: found for cell in cells for found in cell_findings(cell)}
+
+
+def cell_findings(cell: NotebookNode) -> list[NotebookNode]:
+    """Return the records of what a cell found, in their order."""
+    return [found["finding"] for found in _marks(cell.outputs) if "finding" in found]
 
 
 def _marks(outputs: Sequence[NotebookNode]) -> Iterator[dict]:

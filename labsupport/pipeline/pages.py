@@ -4,7 +4,6 @@
 """
 
 import functools
-import json
 import re
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -21,29 +20,53 @@ from sphinx.transforms.post_transforms.images import ImageConverter
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from labsupport.pipeline.ledger import ledger_markdown, read_ledger
+from labsupport.pipeline.notebooks import cell_findings, read_notebook
 from labsupport.pipeline.provenance import PROVENANCE, provenance_markdown, read_provenance
 from labsupport.pipeline.published import PUBLISHED, read_published
 
 __all__ = ["setup"]
 
 
-class CellAnchors(SphinxTransform):
-    """Let pages link to a code cell by `chapter#cell-id`; its address ends in `#cell-<cell-id>`."""
+class Anchors(SphinxTransform):
+    """Let pages link to what a chapter shows.
+
+    To a code cell by `chapter#cell-id`, at `#cell-<cell-id>`; to a finding by
+    `chapter#finding-<name>`, at `#finding-<name>`.
+    """
 
     default_priority = 400
 
     def apply(self) -> None:
-        """Give each code cell of a notebook its anchor."""
+        """Give each code cell of a notebook its anchor, and each finding its own and its style."""
         path = Path(self.env.doc2path(self.env.docname))
         if path.suffix != ".ipynb":
             return
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        cells = read_notebook(path).cells
         for node in self.document.findall(nodes.container):
             if node.get("nb_element") == "cell_code":
-                cell_id = cells[node["cell_index"]]["id"]
-                node["ids"].append(f"cell-{cell_id}")
-                node["names"].append(f"{path.stem}#{cell_id}".lower())
-                self.document.note_explicit_target(node)
+                cell = cells[node["cell_index"]]
+                self.set_anchor(node, f"cell-{cell.id}", f"{path.stem}#{cell.id}")
+                for finding, line in zip(cell_findings(cell), _marked(node), strict=True):
+                    line["classes"].append("finding" if finding["held"] else "lost-finding")
+                    name = f"finding-{finding['name']}"
+                    self.set_anchor(line, name, f"{path.stem}#{name}")
+
+    def set_anchor(self, node: nodes.Element, place: str, name: str) -> None:
+        """Let `name` lead to a node, whose address on its page is `place`."""
+        node["ids"].append(place)
+        node["names"].append(name.lower())
+        self.document.note_explicit_target(node)
+
+
+def _marked(cell: nodes.container) -> list[nodes.paragraph]:
+    """Return the lines of the findings under a cell, in their order."""
+    return [
+        line
+        for output in cell.findall(nodes.container)
+        if output.get("mime_type") == "text/markdown"
+        for line in output.findall(nodes.paragraph)
+        if line.astext().startswith(("✓ Found:", "✗ Does not hold here:"))
+    ]
 
 
 read_ledger_once = functools.cache(read_ledger)  # nearly every page shows a part of it
@@ -197,7 +220,7 @@ def _classes(selector: str) -> set[str]:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register what pages need."""
-    app.add_transform(CellAnchors)
+    app.add_transform(Anchors)
     app.add_directive("claims", Claims)
     app.add_directive("provenance", Provenance)
     app.add_role("published", Published())

@@ -43,6 +43,8 @@ class Run:
     error: str = ""
     stand_in: str = ""
     environment: dict[str, str] = field(default_factory=dict)
+    num_findings: int = 0
+    lost_findings: dict[str, str] = field(default_factory=dict)
 
 
 def run_chapters(
