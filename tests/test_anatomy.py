@@ -58,19 +58,20 @@ def test_chapters_that_are_not_yet_bound_exist():
 
 @each_chapter
 def test_sections_come_in_their_order(chapter):
-    titles = re.findall(r"^## (.+)$", markdown(chapter), re.MULTILINE)
-    assert [
-        title.partition(":")[0] for title in titles if not title.startswith("What can")
-    ] == list(SECTIONS)
+    titles = re.findall(r"^## ([^\n:]+)", markdown(chapter), re.MULTILINE)
+    assert [title for title in titles if title in SECTIONS] == list(SECTIONS)
 
 
 @each_chapter
 def test_main_line_is_read_in_half_an_hour(chapter):
-    text = re.sub(r"```\{solution-start\}.*?```\{solution-end\}", "", markdown(chapter), flags=re.S)
-    text = re.sub(r"^(:::+|````+)\{dropdown\}.*?^\1$", "", text, flags=re.S | re.MULTILINE)
-    assert (
-        len(re.sub(r"\$\$.*?\$\$|\{[\w:]+\}`[^`]*`", "x", text, flags=re.S).split()) <= MOST_WORDS
-    )
+    text = markdown(chapter)
+    for left_out in (
+        r"```\{solution-start\}.*?```\{solution-end\}",
+        r"^(:::+|````+)\{dropdown\}.*?^\1$",
+    ):
+        text = re.sub(left_out, "", text, flags=re.DOTALL | re.MULTILINE)
+    words = re.sub(r"\$\$.*?\$\$|\{[\w:]+\}`[^`]*`", "x", text, flags=re.DOTALL).split()
+    assert len(words) <= MOST_WORDS
 
 
 @each_chapter
@@ -80,13 +81,6 @@ def test_every_finding_is_used(chapter):
     claims = read_ledger(ROOT / "book" / "claims.yml")
     used = {name for claim in claims if claim.chapter == chapter for name in claim.findings}
     assert set(findings(CHAPTERS[chapter])) - quoted - used == set()
-
-
-@each_chapter
-def test_no_outcome_of_an_experiment_stops_the_run(chapter):
-    """What must hold is said by `below`; the solutions' checks of mathematics are the exception."""
-    sources = {cell.id: cell.source for cell in code_cells(CHAPTERS[chapter])}
-    assert [name for name, source in sources.items() if re.search(r"\bassert\b", source)] == []
 
 
 @each_chapter
