@@ -169,6 +169,17 @@ def test_lint_refuses_a_finding_that_does_not_hold(notebook):
     assert problems(notebook) == ["the finding 'slow' does not hold: The loop is slow."]
 
 
+def test_lint_wants_a_finding_outside_of_the_cell_of_a_figure(notebook):
+    cell = code_cells(notebook)[2]
+    cell.metadata.mystnb = FIGURE
+    data, metadata = Finding("slow", "The loop is slow.", True)._repr_mimebundle_()
+    finding = nbformat.v4.new_output("display_data", data, metadata=metadata)
+    cell.outputs = [nbformat.v4.new_output("display_data", {"image/png": PNG}), finding]
+    assert problems(notebook, chapter="curves") == [
+        "cell 3 (total) draws a figure and states a finding; give the finding its own cell"
+    ]
+
+
 @pytest.mark.parametrize("is_granted", [True, False])
 def test_typed_numbers_break_the_rules_unless_granted(notebook, tmp_path, is_granted):
     unbound = ["sums"] if is_granted else ["curves"]
