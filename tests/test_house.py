@@ -22,7 +22,7 @@ SHARED = {"child", "cli", "files", "kernels", "locks", "notebooks", "project", "
 MODULES = {
     "pipeline": SHARED
     | {"contract", "execute", "figures", "lint", "prose", "runner", "seals", "texts", "update"},
-    "html": SHARED | {"ledger", "pages", "pdf", "published", "render"},
+    "html": SHARED | {"ledger", "pages", "pdf", "render"},
     "test": {"regression"},
 }
 LONGEST_MODULE = 250

@@ -3,10 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from labsupport.pipeline.project import LabsError
-from labsupport.pipeline.published import PUBLISHED, Figure, read_published
+from labsupport.published import PUBLISHED, Figure, published, read_published
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 BOOK = ROOT / "book"
 ENTRY = "- {id: a, value: '0.50', what: loss, source: S1}\n"
 
@@ -31,12 +30,22 @@ def test_figures_are_read_by_their_ids_as_they_are_printed(tmp_path):
 def test_bad_figures_are_refused(tmp_path, text, fault):
     path = tmp_path / PUBLISHED
     path.write_text(text)
-    with pytest.raises(LabsError, match=re.escape(fault)):
+    with pytest.raises(ValueError, match=re.escape(fault)):
         read_published(path)
+
+
+def test_chapter_computes_with_the_value(tmp_path, monkeypatch):
+    (tmp_path / PUBLISHED).write_text(ENTRY)
+    monkeypatch.chdir(tmp_path)
+    assert published("a") == 0.5
+    with pytest.raises(ValueError, match="no published figure has the id 'b': see published.yml"):
+        published("b")
 
 
 def test_every_published_figure_is_quoted():
     pages = [path.read_text(encoding="utf-8") for path in [*BOOK.glob("*.md"), *BOOK.glob("*.yml")]]
     chapters = [path.read_text(encoding="utf-8") for path in BOOK.glob("*.ipynb")]
-    quoted = set(re.findall(r"\{published\}`([\w-]+)`", "\n".join(pages + chapters)))
+    pattern = r"\{published\}`([\w-]+)`|\bpublished\(\\\"([\w-]+)\\\"\)"
+    found = re.findall(pattern, "\n".join(pages + chapters))
+    quoted = {name for pair in found for name in pair if name}
     assert quoted == set(read_published(BOOK / PUBLISHED))
