@@ -46,6 +46,10 @@ needs_glossary = pytest.mark.skipif(
 )
 each_page = pytest.mark.parametrize("page", PAGES)
 each_chapter = pytest.mark.parametrize("chapter", CHAPTERS)
+each_folding = pytest.mark.parametrize(
+    "chapter",
+    [c for c in CHAPTERS if '"hide-input"' in (ROOT / f"{c}.ipynb").read_text(encoding="utf-8")],
+)
 
 
 @pytest.fixture(scope="module")
@@ -232,6 +236,26 @@ def test_solution_opens(visits, chapter, means):
     shown = visits[f"{chapter}.html"].facts["solutions"][f"after {means}"]
     assert shown[0]
     assert not any(shown[1:])
+
+
+@each_folding
+def test_folded_cells_are_closed_at_first(visits, chapter):
+    assert not any(visits[f"{chapter}.html"].facts["folded"]["at first"])
+
+
+@each_folding
+@pytest.mark.parametrize("means", ["a click", "the keyboard"])
+def test_folded_cell_opens(visits, chapter, means):
+    shown = visits[f"{chapter}.html"].facts["folded"][f"after {means}"]
+    assert shown[0]
+    assert not any(shown[1:])
+
+
+@each_folding
+def test_folded_cells_are_open_on_paper(visits, chapter):
+    shown = visits[f"{chapter}.html"].facts["folded"]["on paper"]
+    assert shown
+    assert all(shown)
 
 
 @pytest.mark.parametrize("place", ["server", "disk"])

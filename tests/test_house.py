@@ -21,7 +21,7 @@ SHARED = {"child", "cli", "files", "kernels", "locks", "notebooks", "project", "
 # What each extra is for; the command line imports what a command needs when it is given.
 MODULES = {
     "pipeline": SHARED
-    | {"contract", "execute", "figures", "lint", "runner", "seals", "texts", "update"},
+    | {"contract", "execute", "figures", "lint", "prose", "runner", "seals", "texts", "update"},
     "html": SHARED | {"ledger", "pages", "pdf", "render"},
     "test": {"regression"},
 }

@@ -1,3 +1,4 @@
+import math
 import platform
 
 import matplotlib as mpl
@@ -6,9 +7,9 @@ import torch
 
 from labsupport import lab as lab_module
 from labsupport.device import choose_device, describe_device
+from labsupport.findings import Finding
 from labsupport.lab import Lab, start_lab
 from labsupport.seeding import make_generator
-from labsupport.units import Quantity
 
 
 def test_start_lab_gives_device_and_generator():
@@ -58,30 +59,117 @@ def test_draw_normal_moves_to_the_device():
     assert lab.draw_normal(2, 3).is_meta
 
 
-def test_report_stores_a_number_under_the_chapters_name_without_showing_it(monkeypatch):
-    stored = []
-    monkeypatch.setattr(lab_module, "glue", lambda *a, **k: stored.append((*a, k)))
-    start_lab("two_moons", seed=3, device="cpu").report("val-loss", "0.50")
-    assert stored == [("two-moons-val-loss", "0.50", {"display": False})]
+def test_generator_of_an_experiment_depends_on_seed_name_and_run():
+    lab = start_lab("two_moons", seed=3, device="cpu")
+    other = start_lab("two_moons", seed=4, device="cpu")
+    generators = [
+        lab.make_generator("rates"),
+        lab.make_generator("rates", 1),
+        lab.make_generator("widths"),
+        other.make_generator("rates"),
+    ]
+    assert len({torch.rand(1, generator=generator).item() for generator in generators}) == 4
+    again = torch.rand(1, generator=lab.make_generator("rates", 0))
+    assert torch.equal(again, torch.rand(1, generator=lab.make_generator("rates")))
+
+
+@pytest.fixture
+def glued(monkeypatch):
+    """Return what the chapters hand to glue."""
+    found = []
+    monkeypatch.setattr(lab_module, "glue", lambda *a, **k: found.append((*a, k)))
+    return found
+
+
+@pytest.fixture
+def lab():
+    return start_lab("two_moons", seed=3, device="cpu")
+
+
+def test_report_stores_a_number_under_the_chapters_name_without_showing_it(glued, lab):
+    lab.report("val-loss", 0.498, ".2f")
+    ((name, number, options),) = glued
+    assert (name, options) == ("two-moons-val-loss", {"display": False})
+    assert (number.text, number.value) == ("0.50", 0.498)
+
+
+def test_finds_shows_a_finding_under_the_chapters_name(glued, lab):
+    lab.finds("loss-falls", "The loss falls.", torch.tensor(False), first=0.7, last=0.8)
+    ((name, finding, options),) = glued
+    assert (name, options) == ("two-moons-loss-falls", {})
+    assert finding == Finding("loss-falls", "The loss falls.", False, {"first": 0.7, "last": 0.8})
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("loop-ms", "20.5"), ("loop-element-us", "20500.0"), ("loop-s", "0.0")]
+    ("arguments", "fault"),
+    [
+        (("", "It is so.", True), "the finding '': a name of small letters"),
+        ((None, "It is so.", True), "the finding None: a name of small letters"),
+        (("Two Words", "It is so.", True), "the finding 'Two Words': a name of small letters"),
+        (("so", "", True), "the finding 'so': its words are empty"),
+        (("so", " \n", True), "the finding 'so': its words are empty"),
+        (("so", None, True), "the finding 'so': its words are empty"),
+        (("so", "It is so.", torch.ones(2)), r"the finding 'so': its condition has shape \(2,\)"),
+        (("so", "It is so.", math.nan), "the finding 'so': its condition is nan"),
+        (("so", "It is so.", 1), "the finding 'so': its condition is 1"),
+    ],
 )
-def test_report_writes_a_quantity_in_the_unit_of_its_name(monkeypatch, name, text):
-    stored = []
-    monkeypatch.setattr(lab_module, "glue", lambda name, value, display: stored.append(value))
-    start_lab("two_moons", seed=3, device="cpu").report(name, Quantity(0.0205, ".1f"))
-    assert stored == [text]
+def test_bad_finding_is_refused_with_chapter_and_name(glued, lab, arguments, fault):
+    with pytest.raises(ValueError, match=f"^two_moons, {fault}"):
+        lab.finds(*arguments)
+    assert glued == []
+
+
+def test_number_that_its_format_cannot_print_is_refused_with_chapter_and_name(glued, lab):
+    with pytest.raises(ValueError, match=r"^two_moons, the number 'loss': its shape is \(2,\)"):
+        lab.report("loss", torch.ones(2), ".2f")
+    assert glued == []
+
+
+@pytest.mark.parametrize("first", ["finds", "report"])
+@pytest.mark.parametrize("second", ["finds", "report"])
+def test_name_is_used_once_in_a_chapter(glued, lab, first, second):
+    arguments = {"finds": ("so", "It is so.", True), "report": ("so", "word")}
+    getattr(lab, first)(*arguments[first])
+    with pytest.raises(ValueError, match="^two_moons, the (finding|number) 'so': this cell uses"):
+        getattr(lab, second)(*arguments[second])
+    assert len(glued) == 1
+
+
+def test_other_chapter_may_use_the_name(glued, lab):
+    lab.report("so", "word")
+    start_lab("sums", seed=3, device="cpu").report("so", "word")
+    assert [name for name, *_ in glued] == ["two-moons-so", "sums-so"]
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [("loop-ms", "20.5"), ("loop-s", 20), ("loop", Quantity(0.02, ".1f")), ("ms", "20.5")],
+    ("cells", "refused"),
+    [
+        ([("a", 1), ("a", 2)], ""),  # a cell is run again
+        ([("a", 1), ("b", 2)], "another cell uses the name already"),
+        ([("a", 1), ("a", 2), ("a", 2)], "this cell uses the name already"),
+    ],
 )
-def test_report_refuses_a_unit_without_a_quantity_and_a_quantity_without_a_unit(name, value):
-    with pytest.raises(ValueError, match=f"'{name}': a Quantity, and nothing else, ends in"):
-        start_lab("two_moons", seed=3, device="cpu").report(name, value)
+def test_cell_may_be_run_again_where_the_front_end_names_it(
+    glued, lab, monkeypatch, cells, refused
+):
+    class Shell:
+        def __init__(self, cell, execution):
+            self.cell, self.execution_count = cell, execution
+
+        def get_parent(self):
+            return {"metadata": {"cellId": self.cell}}
+
+    *fine, last = cells
+    for cell in fine:
+        monkeypatch.setattr(lab_module, "get_ipython", lambda cell=cell: Shell(*cell))
+        lab.report("so", "word")
+    monkeypatch.setattr(lab_module, "get_ipython", lambda: Shell(*last))
+    if refused:
+        with pytest.raises(ValueError, match=refused):
+            lab.report("so", "word")
+    else:
+        lab.report("so", "word")
 
 
 @pytest.fixture

@@ -53,6 +53,14 @@ def test_mutations_make_the_fault(source, kind, after):
     assert after in changes(source, kind)
 
 
+def test_condition_and_numbers_of_a_finding_are_left_alone_in_cells():
+    source = "lab.finds('so', 'It is so.', 2 * gap > 0.5, gap=3 * gap)"
+    kinds = {mutation.kind for mutation in mutations(source, is_cell=True)}
+    assert {"text", "dropped line"} <= kinds
+    assert not kinds & {"comparison", "constant", "operator"}
+    assert {"comparison", "constant"} <= {m.kind for m in mutations(source, is_cell=False)}
+
+
 @pytest.mark.parametrize(
     "source",
     [

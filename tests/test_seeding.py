@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from labsupport.seeding import make_deterministic, make_generator, seed_everything
+from labsupport.seeding import derive_seed, make_deterministic, make_generator, seed_everything
 
 
 def test_make_generator_repeats_its_numbers():
@@ -87,3 +87,18 @@ def test_seed_everything_makes_deterministic():
     torch.set_deterministic_debug_mode("default")
     seed_everything(0)
     assert torch.are_deterministic_algorithms_enabled()
+
+
+def test_derived_seed_is_the_same_everywhere():
+    assert derive_seed(0, "rates") == derive_seed(0, "rates", 0) == 3490243284336634447
+
+
+def test_derived_seeds_differ_by_seed_experiment_and_run():
+    seeds = {derive_seed(s, e, r) for s in (0, 1, 11) for e in ("a", "b") for r in (0, 1, 11)}
+    assert len(seeds) == 18
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_derived_seed_refuses_what_is_no_seed():
+    with pytest.raises(ValueError, match="seed must be"):
+        derive_seed(-1, "rates")

@@ -96,3 +96,26 @@ def test_paint_counts_the_work_of_scripts(browser, write):
         with open_tab(browser) as tab:
             seconds.append(paint(tab, write("page", script))[1])
     assert seconds[1] > 2 * seconds[0]
+
+
+FOLDED = "<article><h1>Title</h1>" + 2 * (
+    '<details class="hide"><summary>Show the code</summary><pre>x = 1</pre></details>'
+)
+STUCK = "addEventListener('click', (click) => click.preventDefault())"
+PRINTED = "@media print { details::details-content { content-visibility: visible; height: auto } }"
+
+
+@pytest.mark.parametrize(
+    ("script", "style", "shown"),
+    [
+        (QUIET, PRINTED, [[False, False], [True, False], [True, False], [True, True]]),
+        (QUIET, "", [[False, False], [True, False], [True, False], [False, False]]),
+        (STUCK, PRINTED, [[False, False], [False, False], [False, False], [True, True]]),
+    ],
+)
+def test_record_tells_how_folded_cells_open(tab, write, script, style, shown):
+    page = write("folded", script, body=f"<style>{style}</style>{FOLDED}")
+    folded = look_at(tab, page).facts["folded"]
+    assert folded == dict(
+        zip(["at first", "after a click", "after the keyboard", "on paper"], shown, strict=True)
+    )

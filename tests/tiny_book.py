@@ -42,6 +42,11 @@ SUMS = (
     ("parameters", "seed = 3\ndevice = 'auto'"),
     ("total", "total = seed * 0.41\nprint(f'total {total:.3f} of {seed} parts')"),
     ("clock", "print(f'took {time.perf_counter():.3f} s')"),
+    (
+        "smallness",
+        "from IPython.display import display\nfrom labsupport.findings import Finding\n"
+        "display(Finding('small', 'The seed is small.', seed < 4, {'seed': seed}))",
+    ),
 )
 CURVES = (
     ("imports", "import matplotlib.pyplot as plt\nscale = 1.0"),

@@ -5,6 +5,7 @@ window.visit = {
     const start = (element) => element.outerHTML.slice(0, 100);
     for (let y = 0; y < document.body.scrollHeight; y += 800) scrollTo(0, y);
     scrollTo(0, 0);
+    this.openFolded(true);
     await Promise.all(all("img").map((img) => img.decode().catch(() => null)));
     const width = document.scrollingElement.scrollWidth;
     const words = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT, (node) =>
@@ -12,7 +13,7 @@ window.visit = {
         ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT);
     let text = "";
     while (words.nextNode()) text += words.currentNode.data;
-    return {
+    const found = {
       text,
       formulas: all(".math").length,
       typeset: all("mjx-container").length,
@@ -29,6 +30,17 @@ window.visit = {
           .filter((it) => it.tabIndex < 0 && !it.querySelector("a, button, [tabindex='0']"))
           .map(start),
     };
+    this.openFolded(false);
+    return found;
+  },
+
+  openFolded(open) {
+    document.querySelectorAll("article details.hide").forEach((it) => (it.open = open));
+  },
+
+  shownFolded() {
+    return [...document.querySelectorAll("article details.hide pre")]
+        .map((code) => code.checkVisibility({ visibilityProperty: true }));
   },
 
   awaitResize() {

@@ -112,6 +112,7 @@ def look_at(tab, url):
         tab.evaluate("visit.awaitResize()")
         tab.set_viewport_size(DESKTOP)
         tab.evaluate("visit.resized")
+        seen.facts["folded"] = _unfold(tab)
         seen.facts["solutions"] = _open_solutions(tab)
         complaints = _hear_out(tab, seen)
         seen.facts |= _take_apart(tab)
@@ -128,6 +129,27 @@ def _hear_out(tab, seen):
     except Error as error:  # of a timer of the page
         seen.complaints.append(str(error))
     return list(seen.complaints)
+
+
+def _unfold(tab):
+    """Open the first folded cell by a click, close it, open it by keyboard; print the page.
+
+    Returns after each step which folded cells are shown.
+    """
+    shown = {"at first": tab.evaluate("visit.shownFolded()")}
+    if shown["at first"]:
+        title = tab.locator("article details.hide > summary").first
+        title.click()
+        shown["after a click"] = tab.evaluate("visit.shownFolded()")
+        title.click()
+        title.press("Enter")
+        shown["after the keyboard"] = tab.evaluate("visit.shownFolded()")
+        tab.evaluate("visit.openFolded(false)")
+        tab.emulate_media(media="print")
+        shown["on paper"] = tab.evaluate("visit.shownFolded()")
+        tab.emulate_media(media="screen")
+        tab.evaluate("visit.openFolded(true)")
+    return shown
 
 
 def _open_solutions(tab):

@@ -18,6 +18,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
+from labsupport.pipeline.kernels import kernel_channels
 from labsupport.pipeline.notebooks import (
     clean_execution,
     code_cells,
@@ -82,7 +83,10 @@ def execute(source: Path, target: Path, cwd: Path, parameters: dict[str, object]
             cwd=cwd,
             progress_bar=False,
             request_save_on_cell_execute=False,  # it costs seconds: the whole file, twice a cell
-            config=Config(KernelManager={"connection_file": str(target.with_suffix(".json"))}),
+            config=Config(
+                KernelManager={"connection_file": str(target.with_suffix(".json"))}
+                | kernel_channels()
+            ),
         )
     except PapermillExecutionError as error:
         return failure(f"{error.ename}: {_last_line(error.evalue)}".rstrip(": "))

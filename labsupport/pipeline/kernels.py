@@ -2,10 +2,26 @@
 
 import os
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-__all__ = ["kernel_defaults"]
+__all__ = ["kernel_channels", "kernel_defaults"]
+
+
+def kernel_channels() -> dict[str, str]:
+    """Return the settings of a kernel manager by which a kernel is spoken to.
+
+    Two kernels that start at the same moment can be given one port, and one of them dies. Linux has
+    sockets with names of their own, which leave no file behind.
+
+    References
+    ----------
+    `man 7 unix`, "abstract"; `man 7 zmq_ipc`.
+    """
+    if not sys.platform.startswith("linux"):
+        return {}
+    return {"transport": "ipc", "ip": f"@labs-{uuid.uuid4()}"}
 
 
 def kernel_defaults(make_folder: Callable[[], Path]) -> dict[str, str]:

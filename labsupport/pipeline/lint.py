@@ -10,6 +10,7 @@ from nbformat import NotebookNode
 
 from labsupport.pipeline.notebooks import (
     NotebookError,
+    cell_findings,
     code_cells,
     findings,
     stand_in_reason,
@@ -181,6 +182,8 @@ def _lint_outputs(cell: NotebookNode, chapter: str) -> Iterator[str]:
         yield "was run on stand-in data"
     if num_figures:
         yield from _lint_figure(cell, chapter, num_figures)
+        if cell_findings(cell):
+            yield "draws a figure and states a finding; give the finding its own cell"
 
 
 def _lint_figure(cell: NotebookNode, chapter: str, num_figures: int) -> Iterator[str]:

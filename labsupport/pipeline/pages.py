@@ -22,7 +22,7 @@ from sphinx.util.docutils import SphinxDirective, SphinxRole
 from labsupport.pipeline.ledger import ledger_markdown, read_ledger
 from labsupport.pipeline.notebooks import cell_findings, read_notebook
 from labsupport.pipeline.provenance import PROVENANCE, provenance_markdown, read_provenance
-from labsupport.pipeline.published import PUBLISHED, read_published
+from labsupport.published import PUBLISHED, read_published
 
 __all__ = ["setup"]
 

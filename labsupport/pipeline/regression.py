@@ -20,7 +20,7 @@ from nbval.kernel import CURRENT_ENV_KERNEL_NAME, NbvalKernelspecManager, Runnin
 from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 
 from labsupport.pipeline.contract import compare_outputs
-from labsupport.pipeline.kernels import kernel_defaults
+from labsupport.pipeline.kernels import kernel_channels, kernel_defaults
 from labsupport.pipeline.lint import refuse_broken_rules
 from labsupport.pipeline.notebooks import (
     NotebookError,
@@ -51,7 +51,9 @@ class WatchedKernel(RunningKernel):
     def __init__(self, cwd):
         """Start as nbval does, but keep no connection file, which outlives a killed session."""
         self.km = KernelManager(
-            kernel_name=CURRENT_ENV_KERNEL_NAME, kernel_spec_manager=NbvalKernelspecManager()
+            kernel_name=CURRENT_ENV_KERNEL_NAME,
+            kernel_spec_manager=NbvalKernelspecManager(),
+            **kernel_channels(),
         )
         try:
             self.km.start_kernel(stderr=subprocess.DEVNULL, cwd=cwd)

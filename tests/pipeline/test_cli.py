@@ -84,7 +84,7 @@ def test_outside_a_book_the_message_says_where_to_go(tmp_path, monkeypatch, caps
 def test_check_runs_the_named_chapter(book):
     result = book.labs("check", "sums")
     assert result.returncode == 0
-    assert "5 passed" in result.stdout
+    assert "6 passed" in result.stdout
 
 
 def test_check_passes_where_pytest_cannot_keep_its_cache(book):

@@ -3,6 +3,7 @@ from decimal import Decimal
 import pytest
 from tiny_book import encode
 
+from labsupport.findings import Finding
 from labsupport.pipeline.contract import compare_outputs, units_apart
 
 
@@ -111,3 +112,35 @@ def test_compare_outputs_reads_structured_data():
 def test_units_apart_are_those_of_the_last_place(reference, found, units):
     outputs = [[{"output_type": "stream", "name": "stdout", "text": t}] for t in (reference, found)]
     assert units_apart(*outputs) == Decimal(units)
+
+
+def finding(*, held, words="The loop is slower."):
+    data, metadata = Finding("loop", words, held)._repr_mimebundle_()
+    metadata["scrapbook"] = {"name": "sums-loop", "mime_prefix": ""}
+    return {"output_type": "display_data", "data": data, "metadata": metadata}
+
+
+@pytest.mark.parametrize("measured", [False, True])
+def test_finding_that_does_not_hold_any_more_is_named(measured):
+    (problem,) = compare_outputs([finding(held=True)], [finding(held=False)], measured=measured)
+    assert problem == (
+        "output 1: the finding 'loop' does not hold"
+        "\n  promised  'The loop is slower.'"
+        "\n  found     '(Does not hold here: The loop is slower.)'"
+    )
+
+
+@pytest.mark.parametrize("measured", [False, True])
+def test_words_of_a_finding_are_compared(measured):
+    other = finding(held=True, words="The loop is faster.")
+    (problem,) = compare_outputs([finding(held=True)], [other], measured=measured)
+    assert "other words" in problem
+
+
+@pytest.mark.parametrize("measured", [False, True])
+def test_finding_that_is_gone_is_missed(measured):
+    assert compare_outputs([finding(held=True)], [], measured=measured)
+
+
+def test_same_finding_keeps_the_contract():
+    assert compare_outputs([finding(held=True)], [finding(held=True)]) == []

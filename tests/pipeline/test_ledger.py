@@ -5,6 +5,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from labsupport.findings import Finding
 from labsupport.pipeline.ledger import Claim, ledger_markdown, ledger_problems, read_ledger
 from labsupport.pipeline.notebooks import read_notebook
 from labsupport.pipeline.project import LabsError, find_project
@@ -16,17 +17,18 @@ CLAIM = Claim(
     source="S1",
     claim="Sums are slow.",
     verdict="holds with a condition",
-    finding="Only of long lists.",
     shown="sums#figure",
-    asserted="sums#check",
+    findings=["long-lists-are-slow"],
 )
 TRIAL = "## Trial\n\n- **C1.** Sums are slow. **Holds with a\n  condition**: only of long lists.\n"
 
 
-def make_chapter(trial=TRIAL, check="assert 1 + 1 == 2"):
+def make_chapter(trial=TRIAL, found="long-lists-are-slow", held=True):
+    data, metadata = Finding(found, "Long lists are slow.", held)._repr_mimebundle_()
+    output = nbformat.v4.new_output("display_data", data, metadata=metadata)
     cells = [
         nbformat.v4.new_code_cell("plt.plot([1])", id="figure"),
-        nbformat.v4.new_code_cell(check, id="check"),
+        nbformat.v4.new_code_cell("lab.finds(...)", id="check", outputs=[output]),
         nbformat.v4.new_markdown_cell(trial, id="trial"),
     ]
     return nbformat.v4.new_notebook(cells=cells)
@@ -63,8 +65,9 @@ def test_agreement_gives_no_problem():
         (replace(CLAIM, verdict="holds"), {}, "'holds' by sums in the ledger, but 'holds with"),
         (replace(CLAIM, shown="other#figure"), {}, "by other in the ledger"),
         (replace(CLAIM, shown="sums#gone"), {}, "sums#gone, which does not exist"),
-        (replace(CLAIM, asserted="sums#figure"), {}, "nothing is asserted in sums#figure"),
-        (CLAIM, {"check": "print(2)"}, "nothing is asserted in sums#check"),
+        (replace(CLAIM, findings=["gone"]), {}, "rests on the finding 'gone', which sums has not"),
+        (CLAIM, {"found": "other"}, "rests on the finding 'long-lists-are-slow', which sums has"),
+        (CLAIM, {"held": False}, "rests on the finding 'long-lists-are-slow', which does not hold"),
         (CLAIM, {"trial": "- **C1.** Sums are slow.\n"}, "but 'nothing' by sums"),
         (CLAIM, {"trial": "# Trial"}, "but 'nothing' by no chapter"),
         (CLAIM, {"trial": TRIAL + TRIAL}, "settled in sums and in sums"),
@@ -75,7 +78,7 @@ def test_disagreement_is_named(claim, chapter, problem):
     assert any(problem in found for found in problems(claim, **chapter))
 
 
-ENTRY = "- {id: C1, source: S1, claim: a, verdict: wrong, finding: b, shown: a#b, asserted: a#c}\n"
+ENTRY = "- {id: C1, source: S1, claim: a, verdict: wrong, shown: a#b, findings: [c]}\n"
 
 
 @pytest.mark.parametrize(
@@ -84,6 +87,8 @@ ENTRY = "- {id: C1, source: S1, claim: a, verdict: wrong, finding: b, shown: a#b
         (ENTRY.replace("id: C1, ", ""), "must have the fields id, source"),
         (ENTRY.replace("wrong", "maybe"), "has the verdict 'maybe'; write one of holds,"),
         (ENTRY + ENTRY, "entry 2 has the id 'C1', not C2"),
+        (ENTRY.replace("[c]", "[]"), "entry 1 names no findings: give a list of names"),
+        (ENTRY.replace("[c]", "c"), "entry 1 names no findings: give a list of names"),
         ("- C1\n", "must have the fields"),
         ("C1: wrong\n", "must be a list"),
         ("", "must be a list"),
@@ -98,7 +103,9 @@ def test_bad_ledger_is_refused(tmp_path, text, problem):
 
 def test_table_links_to_the_cells():
     table = ledger_markdown([CLAIM, replace(CLAIM, id="C2", shown="other#cell")], chapter="sums")
-    assert "{ref}`Shown <sums#figure>`, {ref}`asserted <sums#check>`" in table
+    assert "{glue:text}`sums.ipynb::sums-long-lists-are-slow:s`" in table
+    assert "{ref}`found here <sums#finding-long-lists-are-slow>`" in table
+    assert "{ref}`Shown <sums#figure>`" in table
     assert "C2" not in table
 
 

@@ -2,6 +2,7 @@ import nbformat
 import pytest
 from tiny_book import FIGURE
 
+from labsupport.findings import Finding
 from labsupport.pipeline.lint import lint, refuse_broken_rules
 from labsupport.pipeline.notebooks import code_cells
 from labsupport.pipeline.project import LabsError
@@ -153,8 +154,43 @@ def test_lint_refuses_traces_in_the_metadata_of_a_cell(notebook, key):
 def test_lint_refuses_foreign_tags(notebook):
     code_cells(notebook)[0].metadata.tags = ["slow"]
     assert problems(notebook) == [
-        "cell 1 (imports) has the tag 'slow'; only measured, parameters exist"
+        "cell 1 (imports) has the tag 'slow'; only hide-input, measured, parameters exist"
     ]
+
+
+def test_lint_accepts_folded_cells(notebook):
+    code_cells(notebook)[0].metadata.tags = ["hide-input"]
+    assert problems(notebook) == []
+
+
+def test_lint_refuses_a_finding_that_does_not_hold(notebook):
+    data, metadata = Finding("slow", "The loop is slow.", False)._repr_mimebundle_()
+    put_out(notebook, nbformat.v4.new_output("display_data", data, metadata=metadata))
+    assert problems(notebook) == ["the finding 'slow' does not hold: The loop is slow."]
+
+
+def test_lint_wants_a_finding_outside_of_the_cell_of_a_figure(notebook):
+    cell = code_cells(notebook)[2]
+    cell.metadata.mystnb = FIGURE
+    data, metadata = Finding("slow", "The loop is slow.", True)._repr_mimebundle_()
+    finding = nbformat.v4.new_output("display_data", data, metadata=metadata)
+    cell.outputs = [nbformat.v4.new_output("display_data", {"image/png": PNG}), finding]
+    assert problems(notebook, chapter="curves") == [
+        "cell 3 (total) draws a figure and states a finding; give the finding its own cell"
+    ]
+
+
+@pytest.mark.parametrize("is_granted", [True, False])
+def test_typed_numbers_break_the_rules_unless_granted(notebook, tmp_path, is_granted):
+    unbound = ["sums"] if is_granted else ["curves"]
+    grants = f"[tool.labs]\nunbound = {unbound}\n[tool.labs.measured]\nsums = 1\n"
+    (tmp_path / "pyproject.toml").write_text(grants)
+    notebook.cells[0].source = "# A chapter\n\nThe total is 0.69."
+    if is_granted:
+        refuse_broken_rules(notebook, chapter="sums", root=tmp_path)
+        return
+    with pytest.raises(LabsError, match="cell title types the number 0.69 in its text: quote it"):
+        refuse_broken_rules(notebook, chapter="sums", root=tmp_path)
 
 
 def test_lint_wants_one_parameters_cell(notebook):

@@ -57,6 +57,12 @@ def test_code_cells_have_anchors(rendered_book, page):
     assert [page.count(f'id="cell-{cell_id}"') for cell_id in ids] == [1] * len(ids)
 
 
+def test_finding_has_an_anchor_and_a_style(rendered_book, page):
+    sums = (rendered_book.root / "_build/html/book/sums.html").read_text(encoding="utf-8")
+    line = '<p class="finding" id="finding-small">✓ <strong>Found:</strong> The seed is small.</p>'
+    assert sums.count(line) == 1
+
+
 def test_figures_keep_every_pixel(rendered_book, page):
     import base64
     import io

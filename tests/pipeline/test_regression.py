@@ -92,7 +92,7 @@ def untouched(blessed_book):
 
 def test_untouched_book_passes(untouched):
     assert untouched.returncode == 0, untouched.stdout
-    assert "9 passed" in untouched.stdout
+    assert "10 passed" in untouched.stdout
 
 
 def test_one_worker_runs_all_cells_of_a_chapter(untouched):
@@ -102,7 +102,7 @@ def test_one_worker_runs_all_cells_of_a_chapter(untouched):
 
 @fault("sums", lambda book, sums: book.replace_source(sums, "total", "0.41", "0.42"))
 def test_changed_constant_is_named_with_its_distance(report, faulty_run):
-    assert report.outcomes == {"failed": 1, "passed": 4}
+    assert report.outcomes == {"failed": 1, "passed": 5}
     assert faulty_run.returncode == 1
     assert "sums, cell 3 (total): the outputs are not those that the page promises" in report.text
     assert "1.230 was promised, 1.260 found, 30 units of its last place apart" in report.text
@@ -110,7 +110,7 @@ def test_changed_constant_is_named_with_its_distance(report, faulty_run):
 
 @fault("sums", lambda book, sums: book.replace_source(sums, "total", "0.41", "0.4103"))
 def test_change_within_one_unit_passes(report):
-    assert report.outcomes == {"passed": 5}, report.text
+    assert report.outcomes == {"passed": 6}, report.text
 
 
 @fault("sums", lambda book, sums: book.replace_source(sums, "total", "{seed}", "{seed + 1}"))
@@ -129,6 +129,25 @@ def test_changed_word_fails(report):
 def test_measured_cell_masks_numbers_but_not_words(report):
     assert "sums, cell 4 (clock)" in report.text
     assert "promised  took # s" in report.text
+
+
+@fault("sums", lambda book, sums: book.replace_source(sums, "smallness", "seed < 4", "seed >= 4"))
+def test_inverted_finding_fails(report):
+    assert report.outcomes == {"failed": 1, "passed": 5}
+    assert "sums, cell 5 (smallness)" in report.text
+    assert "output 1: the finding 'small' does not hold" in report.text
+
+
+@fault("sums", lambda book, sums: book.replace_source(sums, "smallness", "is small", "is tiny"))
+def test_changed_words_of_a_finding_fail(report):
+    assert "promised  ✓ **Found:** The seed is small." in report.text
+    assert "found     ✓ **Found:** The seed is tiny." in report.text
+
+
+@fault("sums", lambda book, sums: book.replace_source(sums, "smallness", "display(Fin", "x = (Fin"))
+def test_removed_finding_fails(report):
+    assert report.outcomes == {"failed": 1, "passed": 5}
+    assert "sums, cell 5 (smallness)" in report.text
 
 
 @fault("curves", lambda book, curves: book.replace_source(curves, "imports", "1.0", "1.1"))
@@ -179,7 +198,7 @@ def test_error_stops_the_chapter_and_is_shown_once(report):
     assert "sums, cell 2 (parameters): Cell execution caused an exception" in report.text
     assert "NameError" in report.text
     assert "not run, because cell 2 failed" in report.text
-    assert report.outcomes == {"failed": 1, "passed": 2, "skipped": 2}
+    assert report.outcomes == {"failed": 1, "passed": 2, "skipped": 3}
 
 
 KILL = "import os\nos.kill(os.getpid(), 9)"
@@ -188,7 +207,7 @@ KILL = "import os\nos.kill(os.getpid(), 9)"
 @fault("sums", lambda book, sums: book.edit(sums, "total", lambda cell: cell.update(source=KILL)))
 def test_dead_kernel_is_noticed_at_once(report):
     assert "sums, cell 3 (total): the kernel died while the cell was running" in report.text
-    assert report.outcomes == {"failed": 1, "passed": 3, "skipped": 1}
+    assert report.outcomes == {"failed": 1, "passed": 3, "skipped": 2}
 
 
 @fault("sums::3-total")
@@ -217,7 +236,7 @@ STAND_IN = f"display('x', metadata={ {'labs': {'stand_in': 'no network here'}} }
 @fault("sums", lambda book, sums: book.replace_source(sums, "total", "total =", STAND_IN))
 def test_stand_in_run_is_skipped_with_its_reason(report):
     assert "sums ran on stand-in data: no network here" in report.text
-    assert report.outcomes == {"passed": 3, "skipped": 2}
+    assert report.outcomes == {"passed": 3, "skipped": 3}
 
 
 @fault("sums", lambda book, sums: book.path(sums).write_text("{ not JSON"))
@@ -253,4 +272,4 @@ def cut_output(book, sums):
 
 @fault("sums", cut_output)
 def test_outputs_are_merged_however_the_kernel_cuts_them(report):
-    assert report.outcomes == {"passed": 5}, report.text
+    assert report.outcomes == {"passed": 6}, report.text

@@ -14,16 +14,17 @@ import pytest
 from tiny_book import processes_in, wait_for
 
 from labsupport.pipeline import runner
+from labsupport.pipeline.notebooks import code_cells, read_notebook, tags, write_notebook
 from labsupport.pipeline.project import Project
 
 
 def test_run_executes_without_touching_the_book(blessed_book):
-    assert re.search(r"sums +4 +[\d.]+ +\d+ +ok", blessed_book.ran.stdout)
-    assert re.search(r"curves +3 +[\d.]+ +\d+ +ok", blessed_book.ran.stdout)
+    assert re.search(r"sums +5 +[\d.]+ +\d+ +1 of 1  ok", blessed_book.ran.stdout)
+    assert re.search(r"curves +3 +[\d.]+ +\d+ +0 of 0  ok", blessed_book.ran.stdout)
     assert blessed_book.contents_after_run == blessed_book.contents_before_run
     notebook = blessed_book.executed("sums")
     assert "papermill" not in notebook.metadata
-    assert [cell.execution_count for cell in notebook.cells[1:]] == [1, 2, 3, 4]
+    assert [cell.execution_count for cell in notebook.cells[1:]] == [1, 2, 3, 4, 5]
 
 
 def test_run_with_a_device_injects_no_visible_cell(blessed_book):
@@ -62,6 +63,32 @@ def test_run_with_parameters_shows_them(odd_run):
     notebook = odd_run.executed("sums")
     assert "total 2.050 of 5 parts" in notebook.cells[4].outputs[1].text
     assert "seed = 5" in notebook.cells[3].source
+
+
+def test_run_goes_on_past_a_finding_that_does_not_hold_and_says_so(odd_run):
+    assert re.search(r"sums +5 +[\d.]+ +\d+ +0 of 1  on stand-in data", odd_run.ran.stdout)
+    told = "sums: the finding 'small' does not hold here: The seed is small."
+    assert told in odd_run.ran.stdout
+    page = (odd_run.root / "_build/html/book/sums.html").read_text(encoding="utf-8")
+    lost = 'class="lost-finding" id="finding-small">✗ <strong>Does not hold here:</strong> The seed'
+    assert lost in page
+
+
+def test_update_refuses_a_finding_that_does_not_hold(odd_run, tmp_path, capsys):
+    book = odd_run.copy(tmp_path / "book")
+    record = book.root / "_build/executed/sums.json"
+    harmless = {"stand_in": "", "parameters": {}}
+    record.write_text(json.dumps(json.loads(record.read_text()) | harmless))
+    executed = book.root / "_build/executed/sums.ipynb"
+    notebook = read_notebook(executed)
+    notebook.cells = [c for c in notebook.cells if "injected-parameters" not in tags(c)]
+    for number, cell in enumerate(code_cells(notebook), start=1):
+        cell.execution_count = number
+    write_notebook(notebook, executed)
+    before = book.contents()
+    assert book.main("update") == 1
+    assert "the finding 'small' does not hold: The seed is small." in capsys.readouterr().err
+    assert book.contents() == before
 
 
 def test_stand_in_data_are_announced_in_the_summary_and_on_the_page(odd_run):

@@ -36,7 +36,7 @@ def updated_book(blessed_book, tmp_path_factory):
 def test_update_copies_outputs_and_nothing_else(updated_book):
     assert updated_book.updated.returncode == 0, updated_book.updated.stderr
     shown = updated_book.updated.stdout
-    assert "sums: 2 of 4 cells change\n  cell 3 (total)\n" in shown
+    assert "sums: 2 of 5 cells change\n  cell 3 (total)\n" in shown
     assert "1.230 was promised, 1.290 found, 60 units of its last place apart" in shown
     edited, blessed = updated_book.edited, updated_book.read("sums")
     assert blessed.cells[3].outputs[0].text == "total 1.290 of 3 parts\n"
