@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from labsupport.pipeline.ledger import read_ledger
-from labsupport.pipeline.notebooks import code_cells, findings, read_notebook, tags
+from labsupport.pipeline.notebooks import code_cells, read_notebook, tags
 from labsupport.pipeline.project import Project, read_yaml
 
 ROOT = Path(__file__).parents[1]
@@ -43,11 +42,6 @@ def markdown(chapter):
     return "\n\n".join(c.source for c in CHAPTERS[chapter].cells if c.cell_type == "markdown")
 
 
-def captions(chapter):
-    abouts = (cell.metadata.get("mystnb", {}) for cell in code_cells(CHAPTERS[chapter]))
-    return "\n\n".join(about.get("figure", {}).get("caption", "") for about in abouts)
-
-
 def equations(chapter):
     return re.findall(EQUATION, markdown(chapter), re.MULTILINE | re.DOTALL)
 
@@ -71,16 +65,7 @@ def test_main_line_is_read_in_half_an_hour(chapter):
     ):
         text = re.sub(left_out, "", text, flags=re.DOTALL | re.MULTILINE)
     words = re.sub(r"\$\$.*?\$\$|\{[\w:]+\}`[^`]*`", "x", text, flags=re.DOTALL).split()
-    assert len(words) <= MOST_WORDS
-
-
-@each_chapter
-def test_every_finding_is_used(chapter):
-    text = markdown(chapter) + captions(chapter)
-    quoted = set(re.findall(rf"\{{glue:text\}}`{chapter.replace('_', '-')}-([^`]+)`", text))
-    claims = read_ledger(ROOT / "book" / "claims.yml")
-    used = {name for claim in claims if claim.chapter == chapter for name in claim.findings}
-    assert set(findings(CHAPTERS[chapter])) - quoted - used == set()
+    assert len([word for word in words if re.search(r"\w", word)]) <= MOST_WORDS
 
 
 @each_chapter
