@@ -26,7 +26,7 @@ _NOT_PROSE = (
     r"\]\([^)\s]*\)|<https?:[^>]*>",  # the target of a link
     r"\{(glue:\w+|published|eq|numref|cite(:\w+)?)\}`[^`]*`",  # what a page fills in
     r"<[^<>`]*>(?=`)",  # the target of a role with a text of its own
-    r"(?<![}`\w])(`+)(?!`).*?(?<!`)\1(?!`)",  # code
+    r"(?<![}`\w])(`+)(?![`\d.+\-\u2212]+%?`).*?(?<!`)\1(?!`)",  # code, but for a lone number
 )
 _MATHEMATICS = r"(\$\$?)(.+?)\1"
 _DECORATION = r"\\(?:,|;|!|%|approx|sim|pm|quad|text\w*)|[{}\s]"

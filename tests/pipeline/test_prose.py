@@ -18,6 +18,7 @@ from labsupport.pipeline.prose import prose_problems, typed_numbers
         ("| a | 0.8 |", ["0.8"]),
         ("**0.69** is wrong, *0.7* too.", ["0.69", "0.7"]),
         ("Alone: $0.69$, $\\approx 0.7$, $42\\,\\%$ and $-3$.", ["0.69", "0.7", "42"]),
+        ("In code: `0.5`, `4096` and `-1.5`; `95%`.", ["0.5", "4096", "-1.5", "95"]),
         ("$$\n0.75\n$$", ["0.75"]),
         ("```{exercise}\n:label: ex-sums-15\n\nTake 0.3.\n```", ["0.3"]),
         ("```{solution-start} ex-15\n:class: dropdown\n```\n\nIt is 0.4.", ["0.4"]),
