@@ -144,7 +144,7 @@ def _reasons(claim: Claim) -> str:
     """Return the words of its findings as the run has stored them, each with a link to its mark."""
     place = f"{claim.chapter}.ipynb::{claim.chapter.replace('_', '-')}"
     return " ".join(
-        f"{{glue:text}}`{place}-{name}:s` ({{ref}}`found here <{claim.chapter}#finding-{name}>`.)"
+        f"{{glue:text}}`{place}-{name}:s` ({{ref}}`found here <{claim.chapter}#finding-{name}>`)"
         for name in claim.findings
     )
 
