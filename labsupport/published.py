@@ -72,4 +72,4 @@ def published(figure_id: str) -> float:
     figures = read_published(Path(PUBLISHED))
     if figure_id not in figures:
         raise ValueError(f"no published figure has the id {figure_id!r}: see {PUBLISHED}")
-    return float(figures[figure_id].value)
+    return float(figures[figure_id].value.replace(",", ""))

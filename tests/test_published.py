@@ -38,6 +38,8 @@ def test_chapter_computes_with_the_value(tmp_path, monkeypatch):
     (tmp_path / PUBLISHED).write_text(ENTRY)
     monkeypatch.chdir(tmp_path)
     assert published("a") == 0.5
+    (tmp_path / PUBLISHED).write_text(ENTRY.replace("0.50", "4,096"))
+    assert published("a") == 4096
     with pytest.raises(ValueError, match="no published figure has the id 'b': see published.yml"):
         published("b")
 
