@@ -132,7 +132,7 @@ class Lab:
             `moons-mlp-kept`.
         value : float, int, Tensor or array of one number, Quantity or str
             A measured quantity is written in the unit in which its name ends, one of
-            `labsupport.numbers.UNIT_OF_ENDING`; a str is shown as it is.
+            `UNIT_OF_ENDING`; a str is shown as it is.
         spec : str
             How a number is printed, such as ".3f": the digits printed are the digits promised. A
             whole number needs none.

@@ -8,12 +8,14 @@ import shutil
 import threading
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 from filelock import FileLock
 from tiny_book import SUMS, Book, make_notebook, write_sources
 
 from labsupport import archives
+from labsupport.findings import Finding
 from labsupport.pipeline.notebooks import code_cells
 
 ROOT = Path(__file__).parents[1]
@@ -100,6 +102,9 @@ def rendered_book(blessed_book, share):
         for name in ("assets", "templates"):
             shutil.copytree(ROOT / "book" / name, book.root / "book" / name)
         (book.root / "book/intro.md").write_text("# A tiny book\n\nEuler: $e^{i \\pi} = -1$.\n")
+        data, metadata = Finding("large", "The seed is large.", False)._repr_mimebundle_()
+        lost = nbformat.v4.new_output("display_data", data, metadata=metadata)
+        book.edit("sums", "smallness", lambda cell: cell.outputs.append(lost))
         book.rendered = book.labs("html")
         return book
 

@@ -45,7 +45,7 @@ SUMS = (
     (
         "smallness",
         "from IPython.display import display\nfrom labsupport.findings import Finding\n"
-        "display(Finding('small', 'The seed is small.', seed < 4, {'seed': seed}))",
+        "display(Finding('small', 'The seed is small.', seed < 4))",
     ),
 )
 CURVES = (

@@ -146,7 +146,9 @@ def _unfold(tab):
         shown["after the keyboard"] = tab.evaluate("visit.shownFolded()")
         tab.evaluate("visit.openFolded(false)")
         tab.emulate_media(media="print")
+        tab.evaluate("dispatchEvent(new Event('beforeprint')) && null")
         shown["on paper"] = tab.evaluate("visit.shownFolded()")
+        tab.evaluate("dispatchEvent(new Event('afterprint')) && null")
         tab.emulate_media(media="screen")
         tab.evaluate("visit.openFolded(true)")
     return shown

@@ -119,7 +119,11 @@ def _places(holder: ast.Module, is_cell: bool) -> list[_Place]:
             for index, node in enumerate(value) if isinstance(value, list) else [(None, value)]:
                 if not isinstance(node, ast.AST) or _is_left_alone(node, is_cell):
                     continue
-                if is_cell and called(parent) == "finds" and (field == "keywords" or index == 2):
+                if (
+                    is_cell
+                    and called(parent) in ("finds", "Finding")
+                    and (field == "keywords" or index == 2)
+                ):
                     continue
                 inside, at = where, getattr(node, "lineno", line)
                 if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):

@@ -86,8 +86,9 @@ def _parts(output: Mapping) -> dict[str, str]:
         return {"error": f"{output['ename']}: {output['evalue']}"}
     parts = {kind: _shown(kind, output["data"][kind]) for kind in sorted(output["data"])}
     glued_name = output.get("metadata", {}).get("scrapbook", {}).get("name")
-    if glued_name:
-        parts = {f"{kind} glued as {glued_name}": text for kind, text in parts.items()}
+    name = glued_name or _finding(output).get("name")
+    if name:
+        parts = {f"{kind} glued as {name}": text for kind, text in parts.items()}
     return parts
 
 
@@ -106,10 +107,13 @@ def _display_options(output: Mapping) -> dict[str, object]:
 
 def _lost_finding(old: Mapping, new: Mapping) -> str:
     """Return the name of a finding that held and does not hold any more; or an empty string."""
-    held, lost = (
-        output.get("metadata", {}).get("labs", {}).get("finding", {}) for output in (old, new)
-    )
+    held, lost = _finding(old), _finding(new)
     return held["name"] if held and lost and held["held"] > lost["held"] else ""
+
+
+def _finding(output: Mapping) -> Mapping:
+    """Return the record of the finding that an output shows, or nothing."""
+    return output.get("metadata", {}).get("labs", {}).get("finding", {})
 
 
 def _difference(kind: str, reference: str, found: str, measured: bool) -> str:

@@ -137,6 +137,16 @@ def test_words_of_a_finding_are_compared(measured):
     assert "other words" in problem
 
 
+def test_name_of_a_finding_is_compared():
+    old, new = finding(held=True), finding(held=True)
+    for output in (old, new):
+        del output["metadata"]["scrapbook"]
+    new["metadata"]["labs"]["finding"]["name"] = "other"
+    (problem,) = compare_outputs([old], [new])
+    assert "glued as loop" in problem
+    assert "glued as other" in problem
+
+
 @pytest.mark.parametrize("measured", [False, True])
 def test_finding_that_is_gone_is_missed(measured):
     assert compare_outputs([finding(held=True)], [], measured=measured)

@@ -61,6 +61,8 @@ def test_finding_has_an_anchor_and_a_style(rendered_book, page):
     sums = (rendered_book.root / "_build/html/book/sums.html").read_text(encoding="utf-8")
     line = '<p class="finding" id="finding-small">✓ <strong>Found:</strong> The seed is small.</p>'
     assert sums.count(line) == 1
+    lost = '<p class="lost-finding" id="finding-large">✗ <strong>Does not hold here:</strong> The'
+    assert sums.count(lost) == 1
 
 
 def test_figures_keep_every_pixel(rendered_book, page):
