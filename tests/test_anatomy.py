@@ -3,7 +3,6 @@
 import ast
 import hashlib
 import re
-import tempfile
 import tomllib
 from pathlib import Path
 
@@ -108,29 +107,3 @@ def test_every_numeric_parameter_is_checked_at_the_top(chapter):
     }
     checked = set(re.findall(r'check_(?:whole_)?number\(\s*"(\w+)", (?=\1\b)', setup))
     assert checked == names - {"seed"}  # which start_lab checks
-
-
-def top_of(chapter):
-    """Return the sources of a chapter up to its setup, and the numeric parameters in them."""
-    cells = code_cells(read_notebook(ROOT / "book" / f"{chapter}.ipynb"))
-    last = next(number for number, cell in enumerate(cells) if "start_lab(" in cell.source)
-    before, (given,) = cells[:last], (c for c in cells if "parameters" in tags(c))
-    return [cell.source for cell in before], given.source, cells[last].source
-
-
-@pytest.mark.parametrize("chapter", ALL)
-def test_parameter_that_is_no_number_is_refused_at_the_top(chapter):
-    sources, given, setup = top_of(chapter)
-    names = {}
-    for source in sources:
-        exec(source, names)
-    for node in ast.parse(given).body:
-        value, name = ast.literal_eval(node.value), node.targets[0].id
-        if isinstance(value, str):
-            continue
-        with pytest.raises(ValueError, match=rf"^{name} (is nan: give|must be)"):
-            exec(setup, names | {name: float("nan")})
-    exec(setup, names)
-    for value in names.values():
-        if isinstance(value, tempfile.TemporaryDirectory):
-            value.cleanup()
