@@ -52,6 +52,21 @@ def test_imports_are_declared(chapter):
     assert imported <= declared()
 
 
+def test_parameters_are_checked_under_their_own_names(chapter):
+    checks = [
+        node
+        for cell in code_cells(CHAPTERS[chapter])
+        for node in ast.walk(ast.parse(cell.source))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in ("check_number", "check_whole_number")
+    ]
+    assert checks
+    for check in checks:
+        name, value = check.args[0].value, check.args[1]
+        if name.isidentifier():  # or a product of parameters, whose value may have a name
+            assert ast.unparse(value) == name
+
+
 def test_lab_is_opened_under_the_chapters_name(chapter):
     opened = [c.source for c in code_cells(CHAPTERS[chapter]) if "start_lab(" in c.source]
     assert len(opened) == 1
