@@ -16,7 +16,7 @@ from pathlib import Path
 
 from nbclient import NotebookClient
 
-from labsupport.pipeline.kernels import kernel_defaults
+from labsupport.pipeline.kernels import kernel_environment
 from labsupport.pipeline.notebooks import read_notebook
 from labsupport.pipeline.project import Project, find_project
 from labsupport.pipeline.seals import write_sealed
@@ -48,7 +48,7 @@ def command_s(project: Project, command: Sequence[str]) -> float:
 def main() -> int:
     """Measure, write the table, return 1 if a target is missed."""
     project = find_project()
-    os.environ.update(kernel_defaults(lambda: project.build / "home") | os.environ)
+    os.environ.update(kernel_environment(lambda: project.build / "home"))
     cores = len(os.sched_getaffinity(0))
     floor_s = sum(alone_s(project, chapter) for chapter in project.chapters()) / cores
     run_s = command_s(project, ["labs", "run", "--no-html"])

@@ -3,6 +3,7 @@ import functools
 import gzip
 import hashlib
 import http.server
+import os
 import pickle
 import shutil
 import threading
@@ -11,11 +12,13 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from copied_program import PROGRAM
 from filelock import FileLock
 from tiny_book import SUMS, Book, make_notebook, write_sources
 
 from labsupport import archives
 from labsupport.findings import Finding
+from labsupport.pipeline.forked import fork_server
 from labsupport.pipeline.notebooks import code_cells
 
 ROOT = Path(__file__).parents[1]
@@ -155,3 +158,17 @@ def packed(tmp_path, monkeypatch):
     monkeypatch.delenv("LABS_FASHION_MNIST", raising=False)
     monkeypatch.delenv("LABS_REQUIRE_DATA", raising=False)
     return folder
+
+
+@pytest.fixture
+def environment(tmp_path, monkeypatch):
+    """Let a server and this process find the program."""
+    (tmp_path / "program.py").write_text(PROGRAM)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return dict(os.environ)
+
+
+@pytest.fixture
+def server(environment):
+    with fork_server(["numpy", "colorsys", "no_such_module"], environment) as address:
+        yield address

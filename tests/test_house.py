@@ -17,11 +17,13 @@ from labsupport.pipeline.notebooks import code_cells, read_notebook
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = SETTINGS["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-SHARED = {"child", "cli", "files", "kernels", "locks", "notebooks", "project", "provenance"}
+SHARED = {"child", "cli", "files", "forked", "forkserver", "kernels", "locks", "notebooks"}
+SHARED |= {"project", "provenance"}
 # What each extra is for; the command line imports what a command needs when it is given.
 MODULES = {
     "pipeline": SHARED
-    | {"contract", "execute", "figures", "lint", "prose", "runner", "seals", "texts", "update"},
+    | {"contract", "execute", "figures", "lint", "prose", "provisioner", "runner", "seals"}
+    | {"texts", "update"},
     "html": SHARED | {"ledger", "pages", "pdf", "render"},
     "test": {"regression"},
 }

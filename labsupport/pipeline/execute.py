@@ -28,6 +28,7 @@ from labsupport.pipeline.notebooks import (
     stand_in_reason,
     write_notebook,
 )
+from labsupport.pipeline.provisioner import ForkingProvisioner, use_forked_kernels
 
 _channel = sys.stdout
 
@@ -129,8 +130,9 @@ def _last_line(text: str) -> str:
 
 
 def peak_memory_mb() -> int:
-    """Return the largest resident size in MB that a child process, the kernel, has reached."""
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    """Return the largest resident size in MB that the kernel has reached."""
+    started = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    peak = max(started, ForkingProvisioner.largest_kb)
     return round(peak / (2**20 if sys.platform == "darwin" else 2**10))
 
 
@@ -140,6 +142,7 @@ def main() -> None:
     _channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library of the kernel prints past Python must not look like a message
     papermill_engines.register("labs", ReportingEngine)
+    use_forked_kernels()
     source, target, cwd, parameters = sys.argv[1:]
     try:
         outcome = execute(Path(source), Path(target), Path(cwd), json.loads(parameters))

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-__all__ = ["kernel_channels", "kernel_defaults"]
+__all__ = ["kernel_channels", "kernel_environment"]
 
 
 def kernel_channels() -> dict[str, str]:
@@ -24,8 +24,8 @@ def kernel_channels() -> dict[str, str]:
     return {"transport": "ipc", "ip": f"@labs-{uuid.uuid4()}"}
 
 
-def kernel_defaults(make_folder: Callable[[], Path]) -> dict[str, str]:
-    """Return the variables of the environment that a kernel gets if its user has not set them.
+def kernel_environment(make_folder: Callable[[], Path]) -> dict[str, str]:
+    """Return the variables of the environment of a kernel: the user's, and some that lack there.
 
     Parameters
     ----------
@@ -33,13 +33,17 @@ def kernel_defaults(make_folder: Callable[[], Path]) -> dict[str, str]:
         Gives a folder; called only where the user's home cannot be written. Matplotlib would
         complain about that in the first cell of a chapter, and IPython leave a folder each time.
     """
-    defaults = {"OMP_WAIT_POLICY": "PASSIVE"}  # chapters share the cores: wait asleep, do not spin
+    defaults = {
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # as ipykernel does, but earlier
+        "OMP_WAIT_POLICY": "PASSIVE",  # chapters share the cores: wait asleep, do not spin
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # or ipykernel's debugger complains of Python
+    }
     homeless = [name for name in ("MPLCONFIGDIR", "IPYTHONDIR") if _lacks_a_home(name)]
     if homeless:
         folder = make_folder()
         folder.mkdir(parents=True, exist_ok=True)
         defaults |= {name: str(folder / name) for name in homeless}
-    return defaults
+    return defaults | os.environ | {"PYTHONUTF8": "1"}
 
 
 def _lacks_a_home(variable: str) -> bool:

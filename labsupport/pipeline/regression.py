@@ -6,6 +6,7 @@ plugin replaces its comparison by `labsupport.pipeline.contract`, checks each no
 `pytest --nbval book/` is all there is to know; pyproject.toml loads the plugin.
 """
 
+import contextlib
 import os
 import re
 import subprocess
@@ -20,7 +21,7 @@ from nbval.kernel import CURRENT_ENV_KERNEL_NAME, NbvalKernelspecManager, Runnin
 from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 
 from labsupport.pipeline.contract import compare_outputs
-from labsupport.pipeline.kernels import kernel_channels, kernel_defaults
+from labsupport.pipeline.kernels import kernel_channels, kernel_environment
 from labsupport.pipeline.lint import refuse_broken_rules
 from labsupport.pipeline.notebooks import (
     NotebookError,
@@ -29,6 +30,24 @@ from labsupport.pipeline.notebooks import (
     stand_in_reason,
     tags,
 )
+from labsupport.pipeline.provisioner import ADDRESS, kernel_server, use_forked_kernels
+
+
+def pytest_configure(config):
+    """Run a server of kernels for all workers and all that they start."""
+    environment = kernel_environment(lambda: make_folder(config))
+    server = contextlib.ExitStack()
+    config.add_cleanup(server.close)
+    os.environ.update(server.enter_context(kernel_server(environment)))
+    server.callback(os.environ.pop, ADDRESS, None)
+    use_forked_kernels()
+
+
+def make_folder(config) -> Path:
+    """Make a folder that goes with the session."""
+    folder = tempfile.TemporaryDirectory(prefix="labs-")
+    config.add_cleanup(folder.cleanup)
+    return Path(folder.name)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -48,7 +67,7 @@ class KernelDiedError(Exception):
 class WatchedKernel(RunningKernel):
     """A kernel whose death is noticed within a second, not at the end of the cell's timeout."""
 
-    def __init__(self, cwd):
+    def __init__(self, cwd, environment):
         """Start as nbval does, but keep no connection file, which outlives a killed session."""
         self.km = KernelManager(
             kernel_name=CURRENT_ENV_KERNEL_NAME,
@@ -56,7 +75,7 @@ class WatchedKernel(RunningKernel):
             **kernel_channels(),
         )
         try:
-            self.km.start_kernel(stderr=subprocess.DEVNULL, cwd=cwd)
+            self.km.start_kernel(stderr=subprocess.DEVNULL, cwd=cwd, env=environment)
             self.kc = self.km.client()
             self.kc.start_channels()
             self.kc.wait_for_ready(timeout=60)
@@ -113,14 +132,8 @@ class Chapter(IPyNbFile):
 
     def setup(self):
         """Start a kernel of this environment in the chapter's folder."""
-        os.environ.update(kernel_defaults(self.make_folder) | os.environ)
-        self.kernel = WatchedKernel(str(self.path.parent))
-
-    def make_folder(self) -> Path:
-        """Make a folder that goes with the session."""
-        folder = tempfile.TemporaryDirectory(prefix="labs-")
-        self.config.add_cleanup(folder.cleanup)
-        return Path(folder.name)
+        environment = kernel_environment(lambda: make_folder(self.config))
+        self.kernel = WatchedKernel(str(self.path.parent), environment)
 
 
 class ChapterLint(pytest.Item):

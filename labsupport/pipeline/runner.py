@@ -19,10 +19,11 @@ from tqdm import tqdm
 
 from labsupport.pipeline.child import child_command, kill_tree
 from labsupport.pipeline.files import remove_leftovers, write_atomically
-from labsupport.pipeline.kernels import kernel_defaults
+from labsupport.pipeline.kernels import kernel_environment
 from labsupport.pipeline.notebooks import code_cells, read_notebook
 from labsupport.pipeline.project import LabsError, Project
 from labsupport.pipeline.provenance import PROVENANCE, read_provenance
+from labsupport.pipeline.provisioner import kernel_server
 
 __all__ = ["Run", "read_run", "run_chapters"]
 
@@ -81,7 +82,11 @@ def run_chapters(
     longest_first = sorted(runs, key=lambda run: -costs.get(run.chapter, unknown)[0])
     need_mb = max(costs.get(run.chapter, unknown)[1] for run in runs)
     jobs = num_jobs or _default_jobs(need_mb)
-    asyncio.run(_run_all(project, stage, longest_first, jobs))
+    environment = kernel_environment(lambda: project.build / "home")
+    with contextlib.ExitStack() as stack:
+        if len(runs) > jobs:  # or its imports would take as long as those that it saves
+            environment |= stack.enter_context(kernel_server(environment))
+        asyncio.run(_run_all(project, stage, longest_first, jobs, environment))
     return runs
 
 
@@ -139,7 +144,13 @@ def _check_parameters(
             )
 
 
-async def _run_all(project: Project, stage: Path, runs: Sequence[Run], num_jobs: int) -> None:
+async def _run_all(
+    project: Project,
+    stage: Path,
+    runs: Sequence[Run],
+    num_jobs: int,
+    environment: Mapping[str, str],
+) -> None:
     """Run all chapters, at most `num_jobs` at a time, under one progress bar."""
     slots = asyncio.Semaphore(num_jobs)
     interactive = sys.stderr.isatty()
@@ -153,7 +164,7 @@ async def _run_all(project: Project, stage: Path, runs: Sequence[Run], num_jobs:
 
     async def run_in_slot(run: Run) -> None:
         async with slots:
-            await _run_one(project, stage, run, bar)
+            await _run_one(project, stage, run, bar, environment)
 
     with bar:
         tasks = [asyncio.create_task(run_in_slot(run)) for run in runs]
@@ -166,13 +177,14 @@ async def _run_all(project: Project, stage: Path, runs: Sequence[Run], num_jobs:
             await asyncio.wait(tasks)
 
 
-async def _run_one(project: Project, stage: Path, run: Run, bar: tqdm) -> None:
+async def _run_one(
+    project: Project, stage: Path, run: Run, bar: tqdm, environment: Mapping[str, str]
+) -> None:
     """Run one chapter in a worker process and put its notebook where it belongs."""
     partial = stage / f"{run.chapter}.executing.ipynb"
     command = [sys.executable, "-m", "labsupport.pipeline.execute"]
     command += [str(project.notebook(run.chapter)), str(partial), str(stage / "book")]
     command += [json.dumps(run.parameters)]
-    defaults = kernel_defaults(lambda: project.build / "home")
     log = project.logs / f"{run.chapter}.log"
     started_at = time.perf_counter()
     with log.open("wb") as log_file:
@@ -181,7 +193,7 @@ async def _run_one(project: Project, stage: Path, run: Run, bar: tqdm) -> None:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log_file,
-            env=defaults | os.environ | {"PYTHONUTF8": "1"},
+            env=environment,
             start_new_session=True,  # Ctrl-C reaches labs alone, which then ends its workers
             limit=2**24,
         )

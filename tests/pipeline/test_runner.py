@@ -119,7 +119,7 @@ def plan(book, monkeypatch, *, free_mb=100_000, cores=64):
     """Return in which order chapters would be started, and how many at a time."""
     planned = []
 
-    async def run_all(project, stage, runs, num_jobs):
+    async def run_all(project, stage, runs, num_jobs, environment):
         planned.append(([run.chapter for run in runs], num_jobs))
 
     monkeypatch.setattr(runner, "_run_all", run_all)
@@ -238,7 +238,7 @@ def test_interrupted_run_leaves_nothing_behind(
 def test_interrupted_run_waits_for_every_worker(unrun_book, monkeypatch):
     ended = []
 
-    async def work(project, stage, run, bar):
+    async def work(project, stage, run, bar, environment):
         try:
             await asyncio.sleep(60)
         finally:  # as a worker that needs longer than another to end
@@ -248,7 +248,8 @@ def test_interrupted_run_waits_for_every_worker(unrun_book, monkeypatch):
 
     async def interrupt():
         runs = [runner.Run("sums", {}, num_cells=1), runner.Run("curves", {}, num_cells=50)]
-        running = asyncio.create_task(runner._run_all(None, None, runs, num_jobs=2))
+        all_runs = runner._run_all(None, None, runs, num_jobs=2, environment={})
+        running = asyncio.create_task(all_runs)
         for _ in range(5):
             await asyncio.sleep(0)
         running.cancel()
