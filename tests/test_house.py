@@ -23,7 +23,7 @@ SHARED |= {"project", "provenance"}
 MODULES = {
     "pipeline": SHARED
     | {"contract", "execute", "figures", "lint", "prose", "provisioner", "runner", "seals"}
-    | {"texts", "update"},
+    | {"texts", "update", "workers"},
     "html": SHARED | {"ledger", "pages", "pdf", "render"},
     "test": {"regression"},
 }

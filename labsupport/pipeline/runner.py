@@ -1,6 +1,5 @@
 """Run chapters side by side, show how far they are, keep what succeeded."""
 
-import asyncio
 import contextlib
 import json
 import math
@@ -10,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,13 +17,12 @@ from pathlib import Path
 import psutil
 from tqdm import tqdm
 
-from labsupport.pipeline.child import child_command, kill_tree
 from labsupport.pipeline.files import remove_leftovers, write_atomically
 from labsupport.pipeline.kernels import kernel_environment
 from labsupport.pipeline.notebooks import code_cells, read_notebook
 from labsupport.pipeline.project import LabsError, Project
 from labsupport.pipeline.provenance import PROVENANCE, read_provenance
-from labsupport.pipeline.provisioner import kernel_server
+from labsupport.pipeline.workers import Workers
 
 __all__ = ["Run", "read_run", "run_chapters"]
 
@@ -82,11 +81,7 @@ def run_chapters(
     longest_first = sorted(runs, key=lambda run: -costs.get(run.chapter, unknown)[0])
     need_mb = max(costs.get(run.chapter, unknown)[1] for run in runs)
     jobs = num_jobs or _default_jobs(need_mb)
-    environment = kernel_environment(lambda: project.build / "home")
-    with contextlib.ExitStack() as stack:
-        if len(runs) > jobs:  # or its imports would take as long as those that it saves
-            environment |= stack.enter_context(kernel_server(environment))
-        asyncio.run(_run_all(project, stage, longest_first, jobs, environment))
+    _run_all(project, stage, longest_first, jobs)
     return runs
 
 
@@ -144,15 +139,13 @@ def _check_parameters(
             )
 
 
-async def _run_all(
+def _run_all(
     project: Project,
     stage: Path,
     runs: Sequence[Run],
     num_jobs: int,
-    environment: Mapping[str, str],
 ) -> None:
     """Run all chapters, at most `num_jobs` at a time, under one progress bar."""
-    slots = asyncio.Semaphore(num_jobs)
     interactive = sys.stderr.isatty()
     bar = tqdm(
         total=sum(run.num_cells for run in runs),
@@ -161,56 +154,43 @@ async def _run_all(
         mininterval=0.1 if interactive else 15,
         ncols=None if interactive else 80,
     )
-
-    async def run_in_slot(run: Run) -> None:
-        async with slots:
-            await _run_one(project, stage, run, bar, environment)
-
-    with bar:
-        tasks = [asyncio.create_task(run_in_slot(run)) for run in runs]
+    environment = kernel_environment(lambda: project.build / "home")
+    with (
+        bar,
+        ThreadPoolExecutor(num_jobs) as threads,
+        Workers(environment, copies=len(runs) > num_jobs) as workers,
+    ):
+        done = [threads.submit(_run_one, project, stage, run, bar, workers) for run in runs]
         try:
-            await asyncio.gather(*tasks)
-        finally:  # gather gives up with the first of them; the others still end their workers
-            for task in tasks:
-                if not task.cancelling():
-                    task.cancel()
-            await asyncio.wait(tasks)
+            for future in as_completed(done):
+                future.result()
+        except BaseException:  # Ctrl-C, too
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
-async def _run_one(
-    project: Project, stage: Path, run: Run, bar: tqdm, environment: Mapping[str, str]
-) -> None:
+def _run_one(project: Project, stage: Path, run: Run, bar: tqdm, workers: Workers) -> None:
     """Run one chapter in a worker process and put its notebook where it belongs."""
     partial = stage / f"{run.chapter}.executing.ipynb"
-    command = [sys.executable, "-m", "labsupport.pipeline.execute"]
-    command += [str(project.notebook(run.chapter)), str(partial), str(stage / "book")]
-    command += [json.dumps(run.parameters)]
-    log = project.logs / f"{run.chapter}.log"
+    shown = 0
+
+    def tell(num_done: int) -> None:
+        nonlocal shown
+        bar.update(num_done - shown)
+        shown = num_done
+
     started_at = time.perf_counter()
-    with log.open("wb") as log_file:
-        worker = await asyncio.create_subprocess_exec(
-            *child_command(command),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log_file,
-            env=environment,
-            start_new_session=True,  # Ctrl-C reaches labs alone, which then ends its workers
-            limit=2**24,
-        )
-        try:
-            outcome = await _follow(worker, bar)
-        except BaseException:
-            if worker.returncode is None:
-                kill_tree(worker.pid)
-            raise
-        finally:
-            await worker.communicate()
+    outcome = workers.run(
+        project.notebook(run.chapter),
+        partial,
+        stage / "book",
+        run.parameters,
+        log=project.logs / f"{run.chapter}.log",
+        told=tell,
+    )
     run.wall_s = time.perf_counter() - started_at
     run.date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     run.commit = _commit(project.root)
-    if outcome is None or (worker.returncode and not outcome["error"]):
-        how = f"ended unexpectedly (exit code {worker.returncode})"
-        outcome = {"error": f"its worker process {how}; see {log}"}
     for name, value in outcome.items():
         setattr(run, name, value)
     if run.error:
@@ -219,20 +199,6 @@ async def _run_one(
         return
     os.replace(partial, project.executed / f"{run.chapter}.ipynb")
     write_atomically(json.dumps(asdict(run), indent=1), _record_path(project, run.chapter))
-
-
-async def _follow(worker: asyncio.subprocess.Process, bar: tqdm) -> dict | None:
-    """Move the bar with each cell that the worker reports; return its outcome if it told one."""
-    outcome, num_done = None, 0
-    async for line in worker.stdout:
-        if not line.endswith(b"\n"):  # the worker was killed while it spoke
-            break
-        message = json.loads(line)
-        outcome = message.get("outcome", outcome)
-        if "num_done" in message:
-            bar.update(message["num_done"] - num_done)
-            num_done = message["num_done"]
-    return outcome
 
 
 def _commit(root: Path) -> str:

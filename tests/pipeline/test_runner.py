@@ -1,7 +1,5 @@
 """Chapters run side by side: what is kept, what is said, what an interruption leaves."""
 
-import asyncio
-import contextlib
 import json
 import os
 import re
@@ -119,7 +117,7 @@ def plan(book, monkeypatch, *, free_mb=100_000, cores=64):
     """Return in which order chapters would be started, and how many at a time."""
     planned = []
 
-    async def run_all(project, stage, runs, num_jobs, environment):
+    def run_all(project, stage, runs, num_jobs):
         planned.append(([run.chapter for run in runs], num_jobs))
 
     monkeypatch.setattr(runner, "_run_all", run_all)
@@ -235,39 +233,19 @@ def test_interrupted_run_leaves_nothing_behind(
     assert book.labs("run", "sums", "--no-html").returncode == 0
 
 
-def test_interrupted_run_waits_for_every_worker(unrun_book, monkeypatch):
-    ended = []
-
-    async def work(project, stage, run, bar, environment):
-        try:
-            await asyncio.sleep(60)
-        finally:  # as a worker that needs longer than another to end
-            for _ in range(run.num_cells):
-                await asyncio.sleep(0)
-            ended.append(run.chapter)
-
-    async def interrupt():
-        runs = [runner.Run("sums", {}, num_cells=1), runner.Run("curves", {}, num_cells=50)]
-        all_runs = runner._run_all(None, None, runs, num_jobs=2, environment={})
-        running = asyncio.create_task(all_runs)
-        for _ in range(5):
-            await asyncio.sleep(0)
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
-        return list(ended)
-
-    monkeypatch.setattr(runner, "_run_one", work)
-    assert asyncio.run(interrupt()) == ["sums", "curves"]
-
-
-def test_worker_killed_while_it_speaks_has_no_outcome():
-    async def lines():
-        yield b'{"num_done": 1}\n'
-        yield b'{"outcome": {"err'
-
-    bar = SimpleNamespace(update=lambda num_cells: None)
-    assert asyncio.run(runner._follow(SimpleNamespace(stdout=lines()), bar)) is None
+def test_interrupted_run_waits_for_every_worker(unrun_book):
+    for chapter in ("sums", "curves"):
+        reached = f"import time\nopen('reached-{chapter}', 'w').close()\ntime.sleep(600)"
+        unrun_book.edit(
+            chapter, "imports", lambda cell, reached=reached: cell.update(source=reached)
+        )
+    labs = unrun_book.start_labs("run", "--no-html", "--jobs", "2")
+    for chapter in ("sums", "curves"):
+        wait_for((unrun_book.root / "_build/stage/book" / f"reached-{chapter}").exists)
+    labs.send_signal(signal.SIGINT)
+    labs.communicate(timeout=60)
+    assert labs.returncode == 130
+    assert not processes_in(unrun_book.root)
 
 
 @pytest.mark.parametrize(
