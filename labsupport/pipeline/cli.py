@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import importlib
-import json
 import os
 import signal
 import sys
@@ -12,6 +11,12 @@ from pathlib import Path
 
 from labsupport.pipeline.child import run_child
 from labsupport.pipeline.locks import locked
+from labsupport.pipeline.options import (
+    add_run_options,
+    add_sweep_options,
+    check_device,
+    read_value,
+)
 from labsupport.pipeline.project import DISK_FIX, LabsError, Project, find_project
 
 __all__ = ["main"]
@@ -89,12 +94,12 @@ def run(project: Project, options: argparse.Namespace) -> int:
     from labsupport.pipeline.runner import run_chapters
 
     chapters = project.select(options.chapters)
-    parameters = {name: _value(text) for name, text in options.parameters}
+    parameters = {name: read_value(text) for name, text in options.parameters}
     if options.device:
         if "device" in parameters:
             raise LabsError("the device is given twice: leave out --device or -p device")
         parameters["device"] = options.device
-    _check_device(parameters.get("device", "auto"))
+    check_device(parameters.get("device", "auto"))
     with locked(project):
         runs = run_chapters(project, chapters, parameters=parameters, num_jobs=options.jobs)
         _print_summary(project, runs)
@@ -103,6 +108,13 @@ def run(project: Project, options: argparse.Namespace) -> int:
         if options.html:
             print(f"\nThe book: {render_html(project, chapters)}")
     return 0
+
+
+def sweep(project: Project, options: argparse.Namespace) -> int:
+    """Run chapters with many seeds and parameters; tell how often findings held."""
+    from labsupport.pipeline.sweep_command import sweep_command
+
+    return sweep_command(project, options)
 
 
 def update(project: Project, options: argparse.Namespace) -> int:
@@ -146,29 +158,17 @@ def check(project: Project, options: argparse.Namespace) -> int:
     return run_child(command, cwd=project.root)
 
 
-def _check_device(name: object) -> None:
-    """Refuse a device that does not exist before any chapter is started."""
-    if name in ("auto", "cpu"):  # no need to wait for torch
-        return
-    from labsupport.device import choose_device
-
-    try:
-        choose_device(name)
-    except (ValueError, RuntimeError) as error:
-        raise LabsError(str(error)) from error
-
-
 def _print_summary(project: Project, runs: Sequence) -> None:
     """Print one line for each chapter, then what went wrong."""
     width = max(len(run.chapter) for run in runs)
     print(f"\n{'chapter':{width}}  cells  seconds  peak MB  findings  result")
     for run in runs:
         result = "FAILED" if run.error else "on stand-in data" if run.stand_in else "ok"
-        held = f"{run.num_findings - len(run.lost_findings)} of {run.num_findings}"
+        held = f"{len(run.findings) - len(run.lost)} of {len(run.findings)}"
         row = f"{run.num_cells:5}  {run.wall_s:7.1f}  {run.peak_memory_mb:7}  {held:>8}  {result}"
         print(f"{run.chapter:{width}}  {row}")
     for run in runs:
-        for name, words in run.lost_findings.items():
+        for name, words in run.lost.items():
             print(f"\n{run.chapter}: the finding {name!r} does not hold here: {words}")
         if run.stand_in:
             print(f"\n{run.chapter} ran on stand-in data. {run.stand_in}")
@@ -199,15 +199,7 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     runner = add(run, some)
-    runner.add_argument(
-        "--device", help="auto (the default: a GPU if there is one), cpu, cuda or cuda:N"
-    )
-    runner.add_argument(
-        "--jobs",
-        type=_positive,
-        metavar="N",
-        help="chapters at a time (default: as cores and memory allow)",
-    )
+    add_run_options(runner)
     runner.add_argument(
         "-p",
         nargs=2,
@@ -220,30 +212,12 @@ def _parser() -> argparse.ArgumentParser:
     runner.add_argument(
         "--no-html", dest="html", action="store_false", help="do not render the book afterwards"
     )
+    add_sweep_options(add(sweep, some))
     add(update, some)
     add(html)
     add(pdf)
     add(check, some)
     return parser
-
-
-def _positive(text: str) -> int:
-    """Read a number of jobs."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"a whole number from 1 on is needed, not {text!r}")
-    return int(text)
-
-
-def _value(text: str) -> object:
-    """Read a parameter as YAML does: 3 is a number, true a truth value, the rest text."""
-    import yaml
-
-    try:
-        value = yaml.safe_load(text)
-        json.dumps(value)  # not so dates, sets and bytes
-    except (yaml.YAMLError, ValueError, TypeError):
-        return text
-    return value
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from labsupport.pipeline.notebooks import (
     code_cells,
     environment,
     findings,
+    numbers,
     read_notebook,
     stand_in_reason,
     write_notebook,
@@ -71,9 +72,9 @@ def execute(source: Path, target: Path, cwd: Path, parameters: dict[str, object]
     Returns
     -------
     dict
-        `error` (empty if all went well), and if so `stand_in`, `environment`, `num_findings` and
-        `lost_findings`, the words of those that do not hold by their names; `peak_memory_mb` of
-        the kernel in MB either way.
+        `error` (empty if all went well), and if so `stand_in`, `environment`, `findings` (`words`
+        and `held` of each by its name) and `numbers` (`value` and `text` of each by its name);
+        `peak_memory_mb` of the kernel in MB either way.
     """
     try:
         papermill.execute_notebook(
@@ -100,13 +101,15 @@ def execute(source: Path, target: Path, cwd: Path, parameters: dict[str, object]
             return failure(f"cell {number} was not executed")
     write_notebook(notebook, target)
     outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
-    found = findings(notebook)
     return {
         "error": "",
         "stand_in": stand_in_reason(outputs),
         "environment": environment(notebook),
-        "num_findings": len(found),
-        "lost_findings": {n: record["words"] for n, record in found.items() if not record["held"]},
+        "findings": {
+            name: {"words": found["words"], "held": found["held"]}
+            for name, found in findings(notebook).items()
+        },
+        "numbers": numbers(notebook),
         "peak_memory_mb": peak_memory_mb(),
     }
 

@@ -1,5 +1,6 @@
 """Read, clean and write the notebooks that are the chapters of the book."""
 
+import ast
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,7 @@ __all__ = [
     "environment",
     "findings",
     "notebook_text",
+    "numbers",
     "read_notebook",
     "stand_in_reason",
     "tags",
@@ -112,6 +114,19 @@ def findings(notebook: NotebookNode) -> dict[str, NotebookNode]:
 def cell_findings(cell: NotebookNode) -> list[NotebookNode]:
     """Return the records of what a cell found, in their order."""
     return [found["finding"] for found in _marks(cell.outputs) if "finding" in found]
+
+
+def numbers(notebook: NotebookNode) -> dict[str, dict]:
+    """Return the raw `value` and the printed `text` of each number that texts quote, by name."""
+    return {
+        mark["number"]["name"]: {
+            "value": mark["number"]["value"],
+            "text": ast.literal_eval(next(iter(output["data"].values()))),
+        }
+        for cell in code_cells(notebook)
+        for output in cell.outputs
+        if "number" in (mark := output.get("metadata", {}).get("labs", {}))
+    }
 
 
 def _marks(outputs: Sequence[NotebookNode]) -> Iterator[dict]:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ from labsupport.pipeline.project import LabsError, Project
 from labsupport.pipeline.provenance import PROVENANCE, read_provenance
 from labsupport.pipeline.workers import Workers
 
-__all__ = ["Run", "read_run", "run_chapters"]
+__all__ = ["Run", "default_jobs", "read_run", "run_chapters"]
 
 LARGEST_CHAPTER_MB = 2000  # for a book of which nothing is recorded yet
 
@@ -43,8 +43,13 @@ class Run:
     error: str = ""
     stand_in: str = ""
     environment: dict[str, str] = field(default_factory=dict)
-    num_findings: int = 0
-    lost_findings: dict[str, str] = field(default_factory=dict)
+    findings: dict[str, dict] = field(default_factory=dict)
+    numbers: dict[str, dict] = field(default_factory=dict)
+
+    @property
+    def lost(self) -> dict[str, str]:
+        """The words of the findings that do not hold, by their names."""
+        return {n: found["words"] for n, found in self.findings.items() if not found["held"]}
 
 
 def run_chapters(
@@ -79,8 +84,7 @@ def run_chapters(
     costs = _recorded_costs(project)
     unknown = (math.inf, LARGEST_CHAPTER_MB)
     longest_first = sorted(runs, key=lambda run: -costs.get(run.chapter, unknown)[0])
-    need_mb = max(costs.get(run.chapter, unknown)[1] for run in runs)
-    jobs = num_jobs or _default_jobs(need_mb)
+    jobs = num_jobs or default_jobs(project, chapters)
     _run_all(project, stage, longest_first, jobs)
     return runs
 
@@ -95,8 +99,11 @@ def _recorded_costs(project: Project) -> dict[str, tuple[float, float]]:
     return {}
 
 
-def _default_jobs(need_mb: float) -> int:
-    """Return how many chapters of that size the cores and the free memory can take."""
+def default_jobs(project: Project, chapters: Iterable[str]) -> int:
+    """Return how many of these chapters the cores and the free memory can take at a time."""
+    costs = _recorded_costs(project)
+    unknown = (math.inf, LARGEST_CHAPTER_MB)
+    need_mb = max((costs.get(chapter, unknown)[1] for chapter in chapters), default=1)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(1, min(cores or 1, int(psutil.virtual_memory().available / (need_mb * 1e6))))
 

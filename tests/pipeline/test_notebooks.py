@@ -9,6 +9,7 @@ from labsupport.pipeline.notebooks import (
     NotebookError,
     clean_execution,
     code_cells,
+    numbers,
     read_notebook,
     stand_in_reason,
     transplant_outputs,
@@ -101,3 +102,14 @@ def test_write_notebook_leaves_the_old_file_when_it_fails(tmp_path, notebook, mo
         write_notebook(make_notebook(CURVES), path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_numbers_are_read_with_what_is_printed():
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(id="a")])
+    metadata = {"labs": {"number": {"name": "half", "value": 0.512}}}
+    data = {"application/papermill.record/text/plain": "'0.5'"}
+    notebook.cells[0].outputs = [
+        nbformat.v4.new_output("display_data", data, metadata=metadata),
+        nbformat.v4.new_output("stream", name="stdout", text="0.512"),
+    ]
+    assert numbers(notebook) == {"half": {"value": 0.512, "text": "0.5"}}

@@ -30,7 +30,7 @@ def test_worker_tells_what_it_has_done(workers, book, tmp_path):
     done = []
     outcome = run(workers, book, tmp_path, told=done.append)
     assert outcome["error"] == ""
-    assert outcome["num_findings"] == 1
+    assert outcome["findings"] == {"small": {"words": "The seed is small.", "held": False}}
     assert done == [1, 2, 3, 4, 5, 6]  # with that of the injected parameters
     assert "of 4 parts" in (tmp_path / "out.ipynb").read_text()
 
