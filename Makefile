@@ -68,5 +68,5 @@ $(VENV)/html.installed: pyproject.toml requirements.lock
 
 $(VENV)/labs.installed: $(VENV)/html.installed
 	@echo "Installing PyTorch and the rest, once: about 5.5 GB on Linux"
-	$(INSTALL) --editable '.[pipeline,html,test]'
+	$(INSTALL) --editable '.[pipeline,cluster,html,test]'
 	touch $@

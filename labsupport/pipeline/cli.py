@@ -101,7 +101,8 @@ def run(project: Project, options: argparse.Namespace) -> int:
         parameters["device"] = options.device
     check_device(parameters.get("device", "auto"))
     with locked(project):
-        runs = run_chapters(project, chapters, parameters=parameters, num_jobs=options.jobs)
+        options_of_run = {"num_jobs": options.jobs, "scheduler": options.scheduler}
+        runs = run_chapters(project, chapters, parameters=parameters, **options_of_run)
         _print_summary(project, runs)
         if any(run.error for run in runs):
             return 1

@@ -14,10 +14,12 @@ from nbformat import NotebookNode
 
 from labsupport.pipeline.notebooks import code_cells, notebook_text, read_notebook, tags
 from labsupport.pipeline.project import LabsError, Project
+from labsupport.published import PUBLISHED
 
 __all__ = ["PlannedRun", "Source", "plan", "read_seeds", "read_source", "sources_digest"]
 
 MOST_RUNS = 100_000
+READ_BY_CHAPTERS = (PUBLISHED,)
 PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "scipy", "matplotlib")
 
 
@@ -144,7 +146,8 @@ def _parameters(source: Source) -> list[str]:
 def read_source(project: Project, chapter: str) -> Source:
     """Read a chapter and what its runs depend on."""
     notebook = read_notebook(project.notebook(chapter))
-    files = {path.name: path.read_text("utf-8") for path in sorted(project.book.glob("*.yml"))}
+    paths = [path for name in READ_BY_CHAPTERS if (path := project.book / name).exists()]
+    files = {path.name: path.read_text("utf-8") for path in paths}
     state = [sources_digest(notebook), _toolkit_digest(), files, _versions()]
     for cell in code_cells(notebook):
         cell.outputs, cell.execution_count = [], None

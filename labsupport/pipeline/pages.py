@@ -20,6 +20,7 @@ from sphinx.transforms.post_transforms.images import ImageConverter
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 from labsupport.pipeline.ledger import ledger_markdown, read_ledger
+from labsupport.pipeline.marks import mark_of
 from labsupport.pipeline.notebooks import cell_findings, read_notebook
 from labsupport.pipeline.provenance import PROVENANCE, provenance_markdown, read_provenance
 from labsupport.published import PUBLISHED, read_published
@@ -50,6 +51,7 @@ class Anchors(SphinxTransform):
                     line["classes"].append("finding" if finding["held"] else "lost-finding")
                     name = f"finding-{finding['name']}"
                     self.set_anchor(line, name, f"{path.stem}#{name}")
+                    line += mark_of(self.env, path.stem, finding["name"])
 
     def set_anchor(self, node: nodes.Element, place: str, name: str) -> None:
         """Let `name` lead to a node, whose address on its page is `place`."""
@@ -220,6 +222,7 @@ def _classes(selector: str) -> set[str]:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register what pages need."""
+    app.setup_extension("labsupport.pipeline.marks")
     app.add_transform(Anchors)
     app.add_directive("claims", Claims)
     app.add_directive("provenance", Provenance)

@@ -96,7 +96,7 @@ def as_printed(text: str, row: Firm, value: float) -> str:
     unit = UNIT_OF_ENDING.get(row.name.rpartition("-")[2])
     value /= UNITS.get(unit, 1.0)
     found = re.fullmatch(r"([-+\u2212]?)([\d,]*)(\.\d+)?(e[-+]?\d+)?(%?)", text)
-    if not found:
+    if not text or not found:
         return f"{value:.4g}"
     sign, whole, places, exponent, percent = found.groups()
     decimals = len(places or ".") - 1

@@ -9,7 +9,7 @@ from pathlib import Path
 from labsupport.pipeline.files import remove_leftovers, write_atomically
 from labsupport.pipeline.grid import PlannedRun, Source
 
-__all__ = ["COLUMNS", "Results", "rows_of", "write_parquet"]
+__all__ = ["COLUMNS", "Results", "rows_of", "table_text", "write_parquet"]
 
 COLUMNS = (
     "run",
@@ -133,13 +133,11 @@ def table_text(records: Iterable[Mapping], *, header: bool = True) -> str:
     return text.getvalue()
 
 
-def write_parquet(records: Iterable[Mapping], path: Path) -> bool:
-    """Write the table as Parquet; tell whether pyarrow is there to do so."""
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ModuleNotFoundError:
-        return False
+def write_parquet(records: Iterable[Mapping], path: Path) -> None:
+    """Write the table as Parquet."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     types = {"seed": pa.int64(), "held": pa.bool_(), "value": pa.float64()}
     types |= {"seconds": pa.float64()}
     schema = pa.schema([(name, types.get(name, pa.string())) for name in COLUMNS])
@@ -147,4 +145,3 @@ def write_parquet(records: Iterable[Mapping], path: Path) -> bool:
     temporary = path.with_name(f".new-{path.name}")
     pq.write_table(pa.Table.from_pylist(rows, schema=schema), temporary)
     temporary.replace(path)
-    return True

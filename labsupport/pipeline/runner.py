@@ -1,32 +1,29 @@
 """Run chapters side by side, show how far they are, keep what succeeded."""
 
-import contextlib
 import json
-import math
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
 from tqdm import tqdm
 
+from labsupport.pipeline.costs import UNKNOWN, default_jobs, recorded_costs
 from labsupport.pipeline.files import remove_leftovers, write_atomically
 from labsupport.pipeline.kernels import kernel_environment
 from labsupport.pipeline.notebooks import code_cells, read_notebook
 from labsupport.pipeline.project import LabsError, Project
-from labsupport.pipeline.provenance import PROVENANCE, read_provenance
 from labsupport.pipeline.workers import Workers
 
-__all__ = ["Run", "default_jobs", "read_run", "run_chapters"]
+__all__ = ["Run", "read_run", "run_chapters"]
 
-LARGEST_CHAPTER_MB = 2000  # for a book of which nothing is recorded yet
+OUTCOME = {"error", "stand_in", "environment", "findings", "numbers", "peak_memory_mb"}
 
 
 @dataclass
@@ -58,11 +55,17 @@ def run_chapters(
     *,
     parameters: Mapping[str, object],
     num_jobs: int | None = None,
+    scheduler: str | None = None,
 ) -> list[Run]:
     """Execute chapters, the longest first; a failure of one does not stop the others.
 
     A chapter that ran to its end lies in `project.executed` with its record, one that failed in
     `project.failed`. Nothing is ever written to the book itself.
+
+    Parameters
+    ----------
+    scheduler
+        The address of a Dask cluster that executes them in the place of this machine.
 
     Raises
     ------
@@ -81,31 +84,15 @@ def run_chapters(
     for run in runs:  # a run that is interrupted must not leave an older one to be blessed
         _record_path(project, run.chapter).unlink(missing_ok=True)
         (project.failed / f"{run.chapter}.ipynb").unlink(missing_ok=True)
-    costs = _recorded_costs(project)
-    unknown = (math.inf, LARGEST_CHAPTER_MB)
-    longest_first = sorted(runs, key=lambda run: -costs.get(run.chapter, unknown)[0])
+    costs = recorded_costs(project)
+    longest_first = sorted(runs, key=lambda run: -costs.get(run.chapter, UNKNOWN)[0])
     jobs = num_jobs or default_jobs(project, chapters)
-    _run_all(project, stage, longest_first, jobs)
+    with _bar(runs) as bar:
+        if scheduler:
+            _run_remotely(project, stage, longest_first, bar, scheduler)
+        else:
+            _run_here(project, stage, longest_first, bar, jobs)
     return runs
-
-
-def _recorded_costs(project: Project) -> dict[str, tuple[float, float]]:
-    """Return seconds and peak megabytes of chapters by their name, as far as they are recorded."""
-    with contextlib.suppress(LabsError, ValueError):  # they serve to plan, no more
-        return {
-            row["chapter"]: (float(row["seconds"]), float(row["peak MB"]))
-            for row in read_provenance(project.book / PROVENANCE)
-        }
-    return {}
-
-
-def default_jobs(project: Project, chapters: Iterable[str]) -> int:
-    """Return how many of these chapters the cores and the free memory can take at a time."""
-    costs = _recorded_costs(project)
-    unknown = (math.inf, LARGEST_CHAPTER_MB)
-    need_mb = max((costs.get(chapter, unknown)[1] for chapter in chapters), default=1)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(cores or 1, int(psutil.virtual_memory().available / (need_mb * 1e6))))
 
 
 def read_run(project: Project, chapter: str) -> Run:
@@ -146,24 +133,45 @@ def _check_parameters(
             )
 
 
-def _run_all(
-    project: Project,
-    stage: Path,
-    runs: Sequence[Run],
-    num_jobs: int,
-) -> None:
-    """Run all chapters, at most `num_jobs` at a time, under one progress bar."""
+def _bar(runs: Sequence[Run]) -> tqdm:
+    """Return one bar for all chapters."""
     interactive = sys.stderr.isatty()
-    bar = tqdm(
+    return tqdm(
         total=sum(run.num_cells for run in runs),
         unit="cell",
         desc="running",
         mininterval=0.1 if interactive else 15,
         ncols=None if interactive else 80,
     )
+
+
+def _run_remotely(
+    project: Project, stage: Path, runs: Sequence[Run], bar: tqdm, address: str
+) -> None:
+    """Run all chapters on a cluster; their executed copies come home."""
+    from labsupport.pipeline.cluster import run_on_cluster
+    from labsupport.pipeline.grid import read_source
+    from labsupport.pipeline.tasks import make_task
+
+    tasks = []
+    for run in runs:
+        source = read_source(project, run.chapter)
+        texts = source.notebook, source.files
+        tasks.append(make_task(run.chapter, *texts, run.parameters, keep="all"))
+    for number, outcome in run_on_cluster(address)(project, tasks):
+        run, partial = runs[number], _partial(stage, runs[number])
+        if outcome["notebook"]:
+            write_atomically(outcome["notebook"], partial)
+        (project.logs / f"{run.chapter}.log").write_text(outcome["log"], encoding="utf-8")
+        run.wall_s = outcome["seconds"]
+        _keep(project, run, outcome, partial)
+        bar.update(run.num_cells)
+
+
+def _run_here(project: Project, stage: Path, runs: Sequence[Run], bar: tqdm, num_jobs: int) -> None:
+    """Run all chapters on this machine, at most `num_jobs` at a time."""
     environment = kernel_environment(lambda: project.build / "home")
     with (
-        bar,
         ThreadPoolExecutor(num_jobs) as threads,
         Workers(environment, copies=len(runs) > num_jobs) as workers,
     ):
@@ -178,7 +186,7 @@ def _run_all(
 
 def _run_one(project: Project, stage: Path, run: Run, bar: tqdm, workers: Workers) -> None:
     """Run one chapter in a worker process and put its notebook where it belongs."""
-    partial = stage / f"{run.chapter}.executing.ipynb"
+    partial = _partial(stage, run)
     shown = 0
 
     def tell(num_done: int) -> None:
@@ -196,10 +204,20 @@ def _run_one(project: Project, stage: Path, run: Run, bar: tqdm, workers: Worker
         told=tell,
     )
     run.wall_s = time.perf_counter() - started_at
+    _keep(project, run, outcome, partial)
+
+
+def _partial(stage: Path, run: Run) -> Path:
+    """Return where the copy of a chapter lies until it is known what became of it."""
+    return stage / f"{run.chapter}.executing.ipynb"
+
+
+def _keep(project: Project, run: Run, outcome: Mapping, partial: Path) -> None:
+    """Record how a run has ended, and put its copy where it belongs."""
     run.date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     run.commit = _commit(project.root)
-    for name, value in outcome.items():
-        setattr(run, name, value)
+    for name in OUTCOME & outcome.keys():
+        setattr(run, name, outcome[name])
     if run.error:
         if partial.exists():
             os.replace(partial, project.failed / f"{run.chapter}.ipynb")

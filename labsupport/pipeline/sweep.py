@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from tqdm import tqdm
 
+from labsupport.pipeline.costs import default_jobs
 from labsupport.pipeline.files import write_atomically
 from labsupport.pipeline.grid import PlannedRun, Source, read_source
 from labsupport.pipeline.kernels import kernel_environment
 from labsupport.pipeline.project import Project
 from labsupport.pipeline.results import Results, table_text, write_parquet
-from labsupport.pipeline.runner import default_jobs
 from labsupport.pipeline.tasks import make_task, run_task
 from labsupport.pipeline.workers import Workers
 
@@ -34,13 +34,11 @@ class Swept:
         How many were there already.
     edited : list of str
         Chapters that changed while it ran; its runs are those of the text before.
-    has_parquet : bool
     """
 
     records: list[dict]
     num_reused: int
     edited: list[str]
-    has_parquet: bool
 
 
 def sweep(
@@ -89,8 +87,8 @@ def sweep(
     records = [there[run.key] for run in runs]
     write_atomically(table_text(records), results.table)
     edited = [name for name, s in chapters.items() if read_source(project, name).state != s.state]
-    has_parquet = write_parquet(records, results.parquet)
-    return Swept(records, len(runs) - len(missing), edited, has_parquet)
+    write_parquet(records, results.parquet)
+    return Swept(records, len(runs) - len(missing), edited)
 
 
 class _Bar(tqdm):

@@ -98,7 +98,6 @@ def _print_swept(project: Project, swept: Swept) -> None:
     for chapter in swept.edited:
         print(f"\n{chapter} was edited during the sweep; its runs are those of before: sweep again")
     folder = project.build / "sweep"
-    parquet = " and sweep.parquet" if swept.has_parquet else ""
     reused = f"; {swept.num_reused} runs were there already" if swept.num_reused else ""
-    print(f"\nThe table: {folder / 'sweep.csv'}{parquet}{reused}")
+    print(f"\nThe table: {folder / 'sweep.csv'} and sweep.parquet{reused}")
     print("What they say: labs sweep --report")

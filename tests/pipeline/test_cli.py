@@ -8,7 +8,7 @@ import sys
 import pytest
 from tiny_book import processes_in, wait_for
 
-from labsupport.pipeline import cli, render
+from labsupport.pipeline import cli, options, render
 from labsupport.pipeline.cli import main
 
 
@@ -17,7 +17,7 @@ from labsupport.pipeline.cli import main
     ["2020-01-01", "!!binary eA==", "{a: [", "!!set {a}", "!!python/object/apply:os.getpid []"],
 )
 def test_parameter_that_is_no_json_stays_text(text):
-    assert cli._value(text) == text
+    assert options.read_value(text) == text
 
 
 @pytest.mark.parametrize(

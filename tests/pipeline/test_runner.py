@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 from tiny_book import processes_in, wait_for
 
-from labsupport.pipeline import runner
+from labsupport.pipeline import costs, runner
 from labsupport.pipeline.notebooks import code_cells, read_notebook, tags, write_notebook
 from labsupport.pipeline.project import Project
 
@@ -117,13 +117,13 @@ def plan(book, monkeypatch, *, free_mb=100_000, cores=64):
     """Return in which order chapters would be started, and how many at a time."""
     planned = []
 
-    def run_all(project, stage, runs, num_jobs):
+    def run_here(project, stage, runs, bar, num_jobs):
         planned.append(([run.chapter for run in runs], num_jobs))
 
-    monkeypatch.setattr(runner, "_run_all", run_all)
+    monkeypatch.setattr(runner, "_run_here", run_here)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
     memory = SimpleNamespace(available=free_mb * 1e6)
-    monkeypatch.setattr(runner.psutil, "virtual_memory", lambda: memory)
+    monkeypatch.setattr(costs.psutil, "virtual_memory", lambda: memory)
     runner.run_chapters(Project(book.root, book.root / "_build"), ["sums", "curves"], parameters={})
     return planned[0]
 

@@ -1,0 +1,33 @@
+"""What chapters cost, and so how many of them can run at a time."""
+
+import contextlib
+import math
+import os
+from collections.abc import Iterable
+
+import psutil
+
+from labsupport.pipeline.project import LabsError, Project
+from labsupport.pipeline.provenance import PROVENANCE, read_provenance
+
+__all__ = ["UNKNOWN", "default_jobs", "recorded_costs"]
+
+UNKNOWN = (math.inf, 2000.0)  # seconds and megabytes of a chapter of which nothing is recorded
+
+
+def recorded_costs(project: Project) -> dict[str, tuple[float, float]]:
+    """Return seconds and peak megabytes of chapters by their name, as far as they are recorded."""
+    with contextlib.suppress(LabsError, ValueError):  # they serve to plan, no more
+        return {
+            row["chapter"]: (float(row["seconds"]), float(row["peak MB"]))
+            for row in read_provenance(project.book / PROVENANCE)
+        }
+    return {}
+
+
+def default_jobs(project: Project, chapters: Iterable[str]) -> int:
+    """Return how many of these chapters the cores and the free memory can take at a time."""
+    costs = recorded_costs(project)
+    need_mb = max((costs.get(chapter, UNKNOWN)[1] for chapter in chapters), default=1)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(cores or 1, int(psutil.virtual_memory().available / (need_mb * 1e6))))

@@ -1,0 +1,18 @@
+"""Values of the command line; what the commands do with them is in test_cli.py."""
+
+import argparse
+
+import pytest
+
+from labsupport.pipeline.options import positive, read_value
+
+
+@pytest.mark.parametrize(("text", "value"), [("3", 3), ("0.5", 0.5), ("true", True), ("x", "x")])
+def test_value_is_read_as_yaml(text, value):
+    assert read_value(text) == value
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "many"])
+def test_number_of_jobs_is_whole_and_positive(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="from 1 on is needed"):
+        positive(text)

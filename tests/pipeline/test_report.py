@@ -1,0 +1,95 @@
+"""What `labs sweep --report` says of the runs so far."""
+
+import math
+
+import pytest
+from PIL import Image
+
+from labsupport.pipeline.firmness import Firm
+from labsupport.pipeline.project import Project
+from labsupport.pipeline.report import as_printed, is_inside, same_parameters, write_report
+
+
+def row(name="total", low=0.0, high=1.0):
+    return Firm("sums", "number", name, "0-8", 9, 0, "", low, 0.5, high, "", "", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "value", "written"),
+    [
+        ("0.846", "best", 0.8437, "0.844"),
+        ("84.4%", "best", 0.8437, "84.4%"),
+        ("1,234", "hits", 1317.5, "1,318"),
+        ("17", "hits", 3.0, "3"),
+        ("+0.5", "gain", 0.25, "+0.2"),
+        ("-104.0", "limit", -103.97, "-104.0"),
+        ("2.4e-04", "error", 0.00026, "2.6e-04"),
+        ("1.23", "loop-ms", 0.00123, "1.23"),
+        ("", "new", 0.123456, "0.1235"),
+        ("0.5", "loss", math.inf, "inf"),
+    ],
+)
+def test_value_is_written_as_the_book_writes_that_number(text, name, value, written):
+    assert as_printed(text, row(name), value) == written
+
+
+@pytest.mark.parametrize(
+    ("value", "inside"),
+    [(0.0, True), (1.0, True), (0.5, True), (-0.1, False), (1.1, False), ("nan", False)],
+)
+def test_number_of_the_book_lies_inside_or_outside(value, inside):
+    assert is_inside(row(), {"total": {"value": value, "text": ""}}) is inside
+    assert not is_inside(row("other"), {"total": {"value": value, "text": ""}})
+
+
+def record(seed, lr=None, **changed):
+    return {
+        "chapter": "sums",
+        "parameters": {"seed": seed} | ({"lr": lr} if lr else {}),
+        "findings": {"small": {"words": "It is small.", "held": seed != 2}},
+        "numbers": {"total": {"value": seed * (lr or 1.0), "text": "1.0"}},
+        "error": "",
+        "stand_in": "",
+        "copy": "",
+    } | changed
+
+
+def test_runs_that_differ_in_the_seed_alone_stand_together():
+    groups = same_parameters([record(0, 0.1), record(0, 0.2), record(1, 0.1), record(1)])
+    assert [(p, len(runs)) for p, runs in groups] == [({"lr": 0.1}, 2), ({"lr": 0.2}, 1), ({}, 1)]
+
+
+@pytest.fixture
+def report(book, tmp_path):
+    """Return a function that writes a report and gives its text."""
+    project = Project(book.root, book.root / "_build")
+    return lambda records: write_report(project, records, tmp_path)
+
+
+def test_report_counts_findings_and_names_the_seeds_that_break_them(report, tmp_path):
+    text = report([record(seed) for seed in range(10)])
+    assert "| small | 9 of 10 | 60% to 98% | 2 |" in text
+    assert "## sums, the parameters of the book" in text
+    assert (tmp_path / "report.md").read_text() == text
+
+
+def test_report_says_where_numbers_lie_and_whether_the_book_lies_there(report):
+    text = report([record(seed) for seed in range(11)])
+    assert "| total |  | 5 | 0.5 to 9.5 | no |" in text  # the tiny book prints no such number
+
+
+def test_report_tells_failures_and_stand_in_data(report):
+    failed = record(1, error="in cell 3: no", copy="x.ipynb", findings={}, numbers={})
+    text = report([record(0, stand_in="no network"), failed])
+    assert "Seed 1 failed in cell 3: no (x.ipynb)" in text
+    assert "1 of 2 runs used stand-in data." in text
+    assert "| small | 1 of 1 |" in text
+    assert "failed" in report([failed])
+
+
+def test_swept_parameter_is_drawn_with_its_band(report, tmp_path):
+    text = report([record(seed, lr) for seed in range(5) for lr in (0.1, 0.2, 0.4)])
+    assert "## sums, lr 0.1" in text
+    assert "![sums: numbers over lr](sums-lr.png)" in text
+    with Image.open(tmp_path / "sums-lr.png") as figure:
+        assert figure.width > 500
