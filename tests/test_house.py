@@ -17,14 +17,16 @@ from labsupport.pipeline.notebooks import code_cells, read_notebook
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = SETTINGS["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-SHARED = {"child", "cli", "files", "forked", "forkserver", "kernels", "locks", "notebooks"}
-SHARED |= {"project", "provenance"}
+SHARED = {"bands", "child", "cli", "costs", "files", "firmness", "forked", "forkserver", "kernels"}
+SHARED |= {"locks", "notebooks", "options", "project", "provenance"}
 # What each extra is for; the command line imports what a command needs when it is given.
 MODULES = {
     "pipeline": SHARED
-    | {"contract", "execute", "figures", "lint", "prose", "provisioner", "runner", "seals"}
-    | {"texts", "update", "workers"},
-    "html": SHARED | {"ledger", "pages", "pdf", "render"},
+    | {"blessed", "contract", "execute", "figures", "grid", "lint", "prose", "provisioner"}
+    | {"report", "results", "runner", "seals", "sweep", "sweep_command", "tasks", "texts"}
+    | {"update", "workers"},
+    "cluster": {"cluster"},
+    "html": SHARED | {"ledger", "marks", "pages", "pdf", "render"},
     "test": {"regression"},
 }
 LONGEST_MODULE = 250

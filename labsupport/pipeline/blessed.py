@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 
 from labsupport.pipeline.files import remove_leftovers, write_atomically
 from labsupport.pipeline.firmness import FIRMNESS, Firm, firmness_of, firmness_text, read_firmness
-from labsupport.pipeline.grid import sources_digest
 from labsupport.pipeline.locks import book_locked
-from labsupport.pipeline.notebooks import findings, read_notebook
+from labsupport.pipeline.notebooks import code_digest, findings, read_notebook
 from labsupport.pipeline.project import LabsError, Project
 
 __all__ = ["bless_firmness"]
@@ -62,7 +61,7 @@ def _firmness_of(project: Project, chapter: str, records: Sequence[dict]) -> lis
     notebook = read_notebook(project.notebook(chapter))
     environments = {_machine(record["environment"]) for record in records}
     made = f"{datetime.now(UTC):%Y-%m-%d}, {' and '.join(sorted(environments))}"
-    rows = firmness_of(list(seeds.values()), made=made, sources=sources_digest(notebook))
+    rows = firmness_of(list(seeds.values()), made=made, sources=code_digest(notebook))
     missing = set(findings(notebook)) - {row.name for row in rows}
     if missing:
         raise LabsError(f"{refusal}no run came to its findings {', '.join(sorted(missing))}")

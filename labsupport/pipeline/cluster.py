@@ -10,9 +10,11 @@ https://distributed.dask.org/en/stable/resources.html, https://distributed.dask.
 import contextlib
 import functools
 import hashlib
+import logging
 import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from importlib.metadata import version
 from pathlib import Path
 
@@ -56,6 +58,7 @@ def connected(address: str) -> Iterator[Client]:
         If there is no scheduler, if it has no worker, or if a worker has another labsupport or
         another PyTorch.
     """
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # users get one line of ours
     try:
         client = Client(address, timeout=CONNECT_S, name="labs", set_as_default=False)
     except (OSError, ValueError) as error:
@@ -64,7 +67,8 @@ def connected(address: str) -> Iterator[Client]:
         ) from error
     try:
         _refuse_strangers(client, address)
-        print(f"The cluster: {address}, its dashboard: {client.dashboard_link}", file=sys.stderr)
+        if "dashboard" in client.scheduler_info()["services"]:
+            print(f"The dashboard of the cluster: {client.dashboard_link}", file=sys.stderr)
         yield client
     finally:
         client.close()
@@ -131,6 +135,11 @@ def _result(future) -> dict:
     """Return the result of a task, or that it has none."""
     try:
         return future.result()
+    except CancelledError as error:
+        raise LabsError(
+            "the scheduler is gone, and the runs under way with it: start it again, then call the "
+            "same sweep again; it goes on where it was"
+        ) from error
     except KilledWorker as error:
         reason = f"because its workers died, the last at {error.last_worker.address}"
     except Exception as error:

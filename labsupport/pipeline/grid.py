@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from nbformat import NotebookNode
-
-from labsupport.pipeline.notebooks import code_cells, notebook_text, read_notebook, tags
+from labsupport.pipeline.notebooks import (
+    code_cells,
+    code_digest,
+    notebook_text,
+    read_notebook,
+)
 from labsupport.pipeline.project import LabsError, Project
 from labsupport.published import PUBLISHED
 
-__all__ = ["PlannedRun", "Source", "plan", "read_seeds", "read_source", "sources_digest"]
+__all__ = ["PlannedRun", "Source", "plan", "read_seeds", "read_source"]
 
 MOST_RUNS = 100_000
 READ_BY_CHAPTERS = (PUBLISHED,)
@@ -148,15 +151,10 @@ def read_source(project: Project, chapter: str) -> Source:
     notebook = read_notebook(project.notebook(chapter))
     paths = [path for name in READ_BY_CHAPTERS if (path := project.book / name).exists()]
     files = {path.name: path.read_text("utf-8") for path in paths}
-    state = [sources_digest(notebook), _toolkit_digest(), files, _versions()]
+    state = [code_digest(notebook), _toolkit_digest(), files, _versions()]
     for cell in code_cells(notebook):
         cell.outputs, cell.execution_count = [], None
     return Source(chapter, notebook_text(notebook), files, _digest(state)[:16])
-
-
-def sources_digest(notebook: NotebookNode) -> str:
-    """Return what changes with the code of a chapter, and not with its text or its outputs."""
-    return _digest([[cell.id, cell.source, tags(cell)] for cell in code_cells(notebook)])[:16]
 
 
 def _toolkit_digest() -> str:

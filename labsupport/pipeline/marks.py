@@ -13,10 +13,9 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 
+from labsupport.pipeline.bands import as_printed, is_inside
 from labsupport.pipeline.firmness import FIRMNESS, Firm, read_firmness, wilson_interval
-from labsupport.pipeline.grid import sources_digest
-from labsupport.pipeline.notebooks import findings, numbers, read_notebook
-from labsupport.pipeline.report import as_printed, is_inside
+from labsupport.pipeline.notebooks import code_digest, findings, numbers, read_notebook
 
 __all__ = ["mark_of", "setup"]
 
@@ -57,7 +56,7 @@ def _sweep_of(book: Path, chapter: str) -> Sweep | None:
     notebook = read_notebook(book / f"{chapter}.ipynb")
     return Sweep(
         {row.name: row for row in rows},
-        sources_digest(notebook) == rows[0].sources,
+        code_digest(notebook) == rows[0].sources,
         numbers(notebook),
         {name: found["words"] for name, found in findings(notebook).items()},
     )

@@ -1,6 +1,7 @@
 """Read, clean and write the notebooks that are the chapters of the book."""
 
 import ast
+import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ __all__ = [
     "cell_findings",
     "clean_execution",
     "code_cells",
+    "code_digest",
     "environment",
     "findings",
     "notebook_text",
@@ -92,6 +94,12 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
 def tags(cell: NotebookNode) -> list[str]:
     """Return the tags of a cell."""
     return list(cell.metadata.get("tags", []))
+
+
+def code_digest(notebook: NotebookNode) -> str:
+    """Return what changes with the code of a chapter, and not with its text or its outputs."""
+    told = [[cell.id, cell.source, tags(cell)] for cell in code_cells(notebook)]
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def stand_in_reason(outputs: Sequence[NotebookNode]) -> str:

@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import json
 import os
 import signal
 import socket
@@ -25,10 +24,15 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def answers(port):
+    with socket.socket() as probe:
+        return not probe.connect_ex(("127.0.0.1", port))
+
+
 @contextlib.contextmanager
 def dask(*arguments, folder):
     """Run a program of Dask; kill it and all that it has started afterwards."""
-    command = [sys.executable, "-m", "distributed.cli", *arguments]
+
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", f"distributed.cli.dask_{arguments[0]}", *arguments[1:]],
@@ -49,7 +53,7 @@ def scheduler(tmp_path_factory):
     folder, port = tmp_path_factory.mktemp("scheduler"), free_port()
     options = ["--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
     with dask("scheduler", *options, folder=folder):
-        wait_for(lambda: not socket.socket().connect_ex(("127.0.0.1", port)))
+        wait_for(lambda: answers(port))
         yield f"tcp://127.0.0.1:{port}"
 
 
@@ -83,7 +87,7 @@ def test_cluster_with_a_worker_killed_finds_what_this_machine_finds(scheduler, b
             with Client(scheduler, set_as_default=False) as client:
                 pids = client.run(os.getpid)
             os.kill(next(iter(pids.values())), signal.SIGKILL)
-            out, errors = labs.communicate(timeout=120)
+            _, errors = labs.communicate(timeout=120)
         assert labs.returncode == 0, errors
     assert book.labs(*arguments).returncode == 0
     assert table(book, "far") == table(book, "_build")
@@ -99,14 +103,17 @@ def test_run_on_a_cluster_brings_the_executed_copies_home(scheduler, book, bless
     assert book.labs("update").returncode == 0
 
 
-def test_run_that_kills_its_workers_is_an_error(scheduler, tmp_path, book):
-    kill = "import os, psutil, signal\nfor p in psutil.Process().parents():\n"
-    kill += "    if 'distributed' in ' '.join(p.cmdline()) and 'spawn' in ' '.join(p.cmdline()): p.kill()"
-    text = json.dumps(json.loads(book.path("sums").read_text()))
-    tasks = [make_task("sums", text, {}, {"seed": seed}) for seed in (1, 2)]
+def test_run_that_kills_each_of_its_workers_is_an_error(scheduler, tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "run_on_worker", lambda task: os._exit(1))
     with workers(scheduler, tmp_path), connected(scheduler) as client:
-        results = dict(run_tasks(client, tasks))
-    assert [results[n]["error"] for n in (0, 1)] == ["", ""]
+        ((_, result),) = run_tasks(client, [make_task("sums", "{}", {}, {"seed": 1})])
+    assert result["error"].startswith("because its workers died, the last at tcp://127.0.0.1:")
+
+
+def test_run_that_fails_outside_of_its_process_is_an_error(scheduler, tmp_path):
+    with workers(scheduler, tmp_path), connected(scheduler) as client:
+        ((_, result),) = run_tasks(client, [{"chapter": "sums", "parameters": {}}])
+    assert result["error"].startswith("on its worker: KeyError: ")
 
 
 def test_cluster_without_workers_is_refused(scheduler):
@@ -139,7 +146,7 @@ def test_scheduler_that_dies_is_named_and_the_sweep_goes_on_afterwards(book, tmp
     address = f"tcp://127.0.0.1:{port}"
     options = ["--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
     with dask("scheduler", *options, folder=tmp_path) as process:
-        wait_for(lambda: not socket.socket().connect_ex(("127.0.0.1", port)))
+        wait_for(lambda: answers(port))
         with dask("worker", address, "--nthreads", "1", "--no-dashboard", folder=tmp_path):
             with Client(address, set_as_default=False) as client:
                 client.wait_for_workers(1, timeout=60)

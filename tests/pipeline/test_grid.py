@@ -3,7 +3,7 @@
 import pytest
 
 from labsupport.pipeline import grid
-from labsupport.pipeline.grid import plan, read_seeds, read_source, sources_digest
+from labsupport.pipeline.grid import plan, read_seeds, read_source
 from labsupport.pipeline.project import LabsError, Project
 
 
@@ -94,9 +94,3 @@ def test_run_is_the_same_when_text_outputs_or_other_files_change(book):
 
 def test_source_carries_no_outputs(sources):
     assert "total 1.230" not in sources[0].notebook
-
-
-def test_digest_of_the_code_sees_ids_and_tags(book):
-    before = sources_digest(book.read("sums"))
-    book.edit("sums", "total", lambda cell: cell.metadata.update(tags=["hide-input"]))
-    assert sources_digest(book.read("sums")) != before

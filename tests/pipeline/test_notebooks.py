@@ -9,6 +9,7 @@ from labsupport.pipeline.notebooks import (
     NotebookError,
     clean_execution,
     code_cells,
+    code_digest,
     numbers,
     read_notebook,
     stand_in_reason,
@@ -113,3 +114,9 @@ def test_numbers_are_read_with_what_is_printed():
         nbformat.v4.new_output("stream", name="stdout", text="0.512"),
     ]
     assert numbers(notebook) == {"half": {"value": 0.512, "text": "0.5"}}
+
+
+def test_digest_of_the_code_sees_ids_and_tags(book):
+    before = code_digest(book.read("sums"))
+    book.edit("sums", "total", lambda cell: cell.metadata.update(tags=["hide-input"]))
+    assert code_digest(book.read("sums")) != before
