@@ -18,7 +18,7 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
-from labsupport.pipeline.kernels import kernel_channels
+from labsupport.pipeline.kernels import PromptClient, kernel_channels
 from labsupport.pipeline.notebooks import (
     clean_execution,
     code_cells,
@@ -87,6 +87,7 @@ def execute(source: Path, target: Path, cwd: Path, parameters: dict[str, object]
             request_save_on_cell_execute=False,  # it costs seconds: the whole file, twice a cell
             config=Config(
                 KernelManager={"connection_file": str(target.with_suffix(".json"))}
+                | {"client_factory": PromptClient}
                 | kernel_channels()
             ),
         )

@@ -33,15 +33,23 @@ class RefusedError(Exception):
 
 
 @contextlib.contextmanager
-def fork_server(preload: Sequence[str], environment: Mapping[str, str]) -> Iterator[str]:
+def fork_server(
+    preload: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    later: Sequence[str] = (),
+    at_once: bool = True,
+) -> Iterator[str]:
     """Run a server for the time of the context; give its address.
-
-    It imports what it should when it is first asked for a program.
 
     Parameters
     ----------
     preload
-        Modules to import.
+        Modules that it imports before it makes its first copy.
+    later
+        Modules that it imports afterwards, when nobody asks for a copy.
+    at_once
+        Begin with the imports now, not when somebody first asks for a copy.
     environment
         Its variables, which its programs must share but for those that are read late.
     """
@@ -49,15 +57,10 @@ def fork_server(preload: Sequence[str], environment: Mapping[str, str]) -> Itera
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(f"\0{address}")
         listener.listen()
+        command = [sys.executable, "-P", "-m", "labsupport.pipeline.forkserver"]
+        command += [str(listener.fileno()), str(int(at_once)), ",".join(preload), ",".join(later)]
         server = subprocess.Popen(
-            [
-                sys.executable,
-                "-P",
-                "-m",
-                "labsupport.pipeline.forkserver",
-                str(listener.fileno()),
-                *preload,
-            ],
+            command,
             stdin=subprocess.PIPE,  # closes with this process
             pass_fds=[listener.fileno()],
             env=environment,

@@ -18,6 +18,7 @@ import struct
 import sys
 import tempfile
 import warnings
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
@@ -45,11 +46,13 @@ class Server:
         A socket at which programs are asked for.
     preload
         Modules to import before the first copy.
+    later
+        Modules to import when nobody asks for a copy, once the others are there.
     """
 
-    def __init__(self, listener: socket.socket, preload: Sequence[str]):
+    def __init__(self, listener: socket.socket, preload: Sequence[str], later: Sequence[str]):
         self.listener = listener
-        self.preload = list(preload)
+        self.preload, self.later = list(preload), list(later)
         self.environment = dict(os.environ)  # before imports change it
         self.running: dict[socket.socket, int] = {}
         self.selector = selectors.DefaultSelector()
@@ -69,7 +72,11 @@ class Server:
             In a copy of the server: what it should be, and its streams.
         """
         while True:
-            for key, _ in self.selector.select():
+            is_idle = self.later and not self.preload
+            events = self.selector.select(0 if is_idle else None)
+            if not events:
+                _import(self.later)
+            for key, _ in events:
                 if key.fileobj == sys.stdin.fileno():
                     for pid in self.running.values():
                         kill_tree(pid)
@@ -96,7 +103,7 @@ class Server:
                 _tell(connection, refused=reason)
                 connection.close()
                 return None
-            self.import_once()
+            self.import_first()
             with warnings.catch_warnings(action="ignore"):  # BLAS ends its threads for a fork
                 pid = os.fork()
             if pid == 0:
@@ -121,19 +128,10 @@ class Server:
         os.close(self.woken)
         os.close(self.waker)
 
-    def import_once(self) -> None:
-        """Import what was asked for, so that copies share its memory as long as they can."""
-        if not self.preload:
-            return
-        os.environ["JPY_PARENT_PID"] = str(os.getpid())  # a kernel looks whether that still lives
-        gc.disable()  # a quarter of the time of an import
-        for name in self.preload:
-            with contextlib.suppress(ImportError):  # whoever needs it will say so
-                importlib.import_module(name)
-        gc.enable()
-        gc.collect()
-        gc.freeze()
-        self.preload.clear()
+    def import_first(self) -> None:
+        """Import what the first copy must have."""
+        while self.preload:
+            _import(self.preload)
 
     def reap(self) -> None:
         """Tell how each program has ended that did."""
@@ -170,6 +168,18 @@ def user_at(connection: socket.socket) -> int:
     size = struct.calcsize("3i")
     found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
     return struct.unpack("3i", found)[1]
+
+
+def _import(names: list[str]) -> None:
+    """Import the first of some modules, so that copies share its memory as long as they can."""
+    os.environ["JPY_PARENT_PID"] = str(os.getpid())  # a kernel looks whether that still lives
+    gc.disable()  # a quarter of the time of an import
+    with contextlib.suppress(ImportError):  # whoever needs it will say so
+        importlib.import_module(names.pop(0))
+    gc.enable()
+    gc.freeze()
+    for finalizer in weakref.finalize._registry:  # PyTorch would take its libraries apart
+        finalizer.atexit = False
 
 
 def _tell(connection: socket.socket, **message: object) -> None:
@@ -225,10 +235,14 @@ def _become(request: Mapping, streams: Sequence[int]) -> NoReturn:
 
 
 def main() -> None:
-    """Serve at the listening socket that the first argument is; the others are modules."""
-    listener = socket.socket(fileno=int(sys.argv[1]))
+    """Serve at a listening socket; the arguments are those that `fork_server` gives."""
+    number, at_once, *modules = sys.argv[1:]
+    listener = socket.socket(fileno=int(number))
     listener.set_inheritable(False)
-    asked = Server(listener, sys.argv[2:]).serve()
+    server = Server(listener, *(names.split(",") if names else [] for names in modules))
+    if int(at_once):
+        server.import_first()
+    asked = server.serve()
     if asked:
         _become(*asked)
 

@@ -1,12 +1,72 @@
-"""The surroundings of the kernels in which chapters run."""
+"""The surroundings of the kernels in which chapters run, and how they are spoken to."""
 
 import os
 import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from queue import Empty
 
-__all__ = ["kernel_channels", "kernel_environment"]
+from jupyter_client.asynchronous import AsyncKernelClient
+from jupyter_client.blocking import BlockingKernelClient
+from jupyter_client.client import KernelClient
+from jupyter_client.utils import ensure_async, run_sync
+
+__all__ = [
+    "PromptBlockingClient",
+    "PromptClient",
+    "kernel_channels",
+    "kernel_environment",
+]
+
+
+async def _wait_for_ready(client: KernelClient, timeout: float | None = None) -> None:
+    """Wait until a kernel has answered on both channels.
+
+    Jupyter waits until one of them has been silent for a fifth of a second. Here the kernel's word
+    that it is idle again ends the wait: whoever hears that hears all that comes after.
+
+    Raises
+    ------
+    RuntimeError
+        If the kernel dies before, or does not answer within `timeout` seconds.
+    """
+    give_up_at = time.monotonic() + (float("inf") if timeout is None else timeout)
+    while True:
+        request = client.kernel_info()
+        try:
+            reply = await ensure_async(client.shell_channel.get_msg(timeout=1))
+            while not _says_idle(
+                await ensure_async(client.iopub_channel.get_msg(timeout=1)), request
+            ):
+                continue
+        except Empty:
+            if not await ensure_async(client.is_alive()):
+                raise RuntimeError("Kernel died before replying to kernel_info") from None
+            if time.monotonic() > give_up_at:
+                raise RuntimeError(f"Kernel didn't respond in {timeout} seconds") from None
+        else:
+            client._handle_kernel_info_reply(reply)
+            return
+
+
+def _says_idle(message: dict, request: str) -> bool:
+    """Tell whether a kernel is done with a request."""
+    is_of_request = message["parent_header"].get("msg_id") == request
+    return is_of_request and message["content"].get("execution_state") == "idle"
+
+
+class PromptClient(AsyncKernelClient):
+    """Jupyter's client for nbclient, without a wait."""
+
+    wait_for_ready = _wait_for_ready
+
+
+class PromptBlockingClient(BlockingKernelClient):
+    """Jupyter's client for nbval, without a wait."""
+
+    wait_for_ready = run_sync(_wait_for_ready)
 
 
 def kernel_channels() -> dict[str, str]:

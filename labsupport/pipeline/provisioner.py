@@ -32,20 +32,23 @@ PRELOADED = (
     "ipykernel.kernelapp",
     "matplotlib.pyplot",
     "numpy",
-    "sklearn.linear_model",
     "torch",
-    "torchvision.datasets",
 )
+LATER = ("torch.optim", "torchvision.datasets", "sklearn.linear_model")  # few chapters want all
 
 
 @contextlib.contextmanager
-def kernel_server(environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
+def kernel_server(
+    environment: Mapping[str, str], *, at_once: bool = True
+) -> Iterator[dict[str, str]]:
     """Run a server of kernels, unless there is one already or this platform cannot fork safely.
 
     Parameters
     ----------
     environment
         All variables that kernels will have.
+    at_once
+        Make it ready now, not when the first kernel is asked for.
 
     Yields
     ------
@@ -55,7 +58,8 @@ def kernel_server(environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
     if ADDRESS in environment or not sys.platform.startswith("linux"):
         yield {}
     else:
-        with fork_server(PRELOADED, environment) as address:
+        options = {"later": LATER, "at_once": at_once}
+        with fork_server(PRELOADED, environment, **options) as address:
             yield {ADDRESS: address}
 
 

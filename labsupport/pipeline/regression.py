@@ -21,7 +21,7 @@ from nbval.kernel import CURRENT_ENV_KERNEL_NAME, NbvalKernelspecManager, Runnin
 from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 
 from labsupport.pipeline.contract import compare_outputs
-from labsupport.pipeline.kernels import kernel_channels, kernel_environment
+from labsupport.pipeline.kernels import PromptBlockingClient, kernel_channels, kernel_environment
 from labsupport.pipeline.lint import refuse_broken_rules
 from labsupport.pipeline.notebooks import (
     NotebookError,
@@ -38,7 +38,7 @@ def pytest_configure(config):
     environment = kernel_environment(lambda: make_folder(config))
     server = contextlib.ExitStack()
     config.add_cleanup(server.close)
-    os.environ.update(server.enter_context(kernel_server(environment)))
+    os.environ.update(server.enter_context(kernel_server(environment, at_once=False)))
     server.callback(os.environ.pop, ADDRESS, None)
     use_forked_kernels()
 
@@ -72,6 +72,7 @@ class WatchedKernel(RunningKernel):
         self.km = KernelManager(
             kernel_name=CURRENT_ENV_KERNEL_NAME,
             kernel_spec_manager=NbvalKernelspecManager(),
+            client_factory=PromptBlockingClient,
             **kernel_channels(),
         )
         try:
