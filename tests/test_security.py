@@ -11,7 +11,7 @@ from conftest import ROOT
 from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 
-from labsupport.pipeline import cli
+from labsupport.pipeline import options
 from labsupport.pipeline.notebooks import code_cells, read_notebook
 
 # Each runs code that a file, a text or a stranger's server holds.
@@ -170,7 +170,7 @@ def test_chapter_name_reaches_nothing_else(unrun_book, capsys, command, name):
 )
 def test_parameter_is_never_code(unrun_book, text):
     notebook = load_notebook_node(unrun_book.read("sums"))
-    value = cli._value(text)
+    value = options.read_value(text)
     filled = parameterize_notebook(notebook, {"seed": value})
     (cell,) = (c for c in filled.cells if "injected-parameters" in c.metadata.get("tags", []))
     (statement,) = ast.parse(cell.source).body

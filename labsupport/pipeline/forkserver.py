@@ -29,10 +29,9 @@ __all__ = ["Server", "user_at"]
 # What a library or Python itself reads while it is imported cannot be changed afterwards. These
 # variables are read when they are needed.
 READ_LATE = {"JPY_PARENT_PID", "JPY_SESSION_NAME", "OLDPWD", "PATH", "PWD", "SHLVL", "TMPDIR", "_"}
-READ_LATE |= {"COLUMNS", "LINES"}
-# These are set by scikit-learn, PyTorch and labsupport.seeding themselves.
+READ_LATE |= {"COLUMNS", "LINES", "CUBLAS_WORKSPACE_CONFIG"}
+# These are set by scikit-learn and PyTorch themselves.
 READ_LATE |= {"KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "TORCHINDUCTOR_CACHE_DIR"}
-READ_LATE |= {"CUBLAS_WORKSPACE_CONFIG"}
 READ_LATE_PREFIXES = ("LABS_", "PYTEST_")
 LONGEST_REQUEST_S = 5.0
 

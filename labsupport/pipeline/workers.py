@@ -86,8 +86,7 @@ class Workers:
         Returns
         -------
         dict
-            What `labsupport.pipeline.execute.execute` returns; only `error` if the worker ended
-            before it could tell.
+            The outcome that the worker tells; only `error` if it ended before it could.
         """
         arguments = [str(source), str(target), str(cwd), json.dumps(dict(parameters))]
         reading, writing = os.pipe()
