@@ -25,6 +25,11 @@ ROOT = Path(__file__).parents[1]
 MIRRORS = "torchvision.datasets.FashionMNIST.mirrors"
 
 
+def pytest_xdist_auto_num_workers():
+    """Take one worker more than there are cores: many tests wait for what they have started."""
+    return (os.cpu_count() or 1) + 1
+
+
 @contextlib.contextmanager
 def serve(handler, folder):
     """Serve a folder on loopback and give the address."""

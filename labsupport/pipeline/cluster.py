@@ -28,8 +28,7 @@ from labsupport.pipeline.workers import Workers
 
 __all__ = ["connected", "run_on_cluster"]
 
-CONNECT_S = 10.0
-MOST_DEATHS = 3  # of workers under one run, before it counts as failed
+CONNECT_S = 5.0
 
 
 def run_on_cluster(address: str) -> Callable[..., Iterator[tuple[int, dict]]]:

@@ -98,6 +98,6 @@ def _print_swept(project: Project, swept: Swept) -> None:
     for chapter in swept.edited:
         print(f"\n{chapter} was edited during the sweep; its runs are those of before: sweep again")
     folder = project.build / "sweep"
-    reused = f"; {swept.num_reused} runs were there already" if swept.num_reused else ""
+    reused = f"; runs that were there already: {swept.num_reused}" if swept.num_reused else ""
     print(f"\nThe table: {folder / 'sweep.csv'} and sweep.parquet{reused}")
     print("What they say: labs sweep --report")

@@ -2,6 +2,8 @@
 
 import pytest
 
+from labsupport.pipeline import cluster
+
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
@@ -19,7 +21,10 @@ import pytest
         (["--scheduler", "tcp://127.0.0.1:9"], "no Dask scheduler answers at tcp://127.0.0.1:9"),
     ],
 )
-def test_what_makes_no_sense_is_one_line_and_runs_nothing(book, capsys, arguments, message):
+def test_what_makes_no_sense_is_one_line_and_runs_nothing(
+    book, capsys, monkeypatch, arguments, message
+):
+    monkeypatch.setattr(cluster, "CONNECT_S", 0.5)
     assert book.main("sweep", "sums", *arguments) == 1
     errors = capsys.readouterr().err.splitlines()
     assert message in errors[-1]

@@ -46,6 +46,11 @@ def test_run_finds_its_files_and_comes_back_if_it_fails(run, book):
     assert "[]" in result["notebook"]
 
 
+def test_run_that_hangs_is_given_up(run, book):
+    book.put_line("time.sleep(600)")
+    assert run(limit_s=2)["error"] == "ran past its time limit of 2 seconds"
+
+
 class DyingWorkers:
     def run(self, *arguments, log, **options):
         log.write_text("out of memory")
