@@ -1,11 +1,13 @@
 """The house: what each wing of labsupport may import, and what has to be installed for it."""
 
 import ast
+import functools
 import re
 import subprocess
 import sys
 import tomllib
-from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
+from importlib import metadata
+from importlib.metadata import PackageNotFoundError, distribution
 
 import pytest
 from conftest import ROOT
@@ -37,6 +39,7 @@ def modules(folder):
 
 
 TOOLKIT, PIPELINE = modules("labsupport"), modules("labsupport/pipeline")
+packages_distributions = functools.cache(metadata.packages_distributions)  # takes a second
 each_extra = pytest.mark.parametrize("extra", MODULES)
 
 

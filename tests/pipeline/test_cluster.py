@@ -69,6 +69,13 @@ def workers(scheduler, folder, *options, number=1):
         wait_for(lambda: not client.scheduler_info()["workers"])
 
 
+@pytest.fixture(scope="module")
+def cluster_of_one(scheduler, tmp_path_factory):
+    """Let the scheduler have one worker for the tests that end none."""
+    with workers(scheduler, tmp_path_factory.mktemp("worker")):
+        yield scheduler
+
+
 def table(book, build):
     with (book.root / build / "sweep/sweep.csv").open() as file:
         return [
@@ -94,15 +101,6 @@ def test_cluster_with_a_worker_killed_finds_what_this_machine_finds(scheduler, b
     assert len(table(book, "far")) == 4
 
 
-def test_run_on_a_cluster_brings_the_executed_copies_home(scheduler, book, blessed_book, tmp_path):
-    with workers(scheduler, tmp_path):
-        ran = book.labs("run", "--no-html", "--scheduler", scheduler)
-    assert ran.returncode == 0, ran.stderr
-    mine, other = (b.root / "_build/executed/curves.ipynb" for b in (book, blessed_book))
-    assert mine.read_bytes() == other.read_bytes()
-    assert book.labs("update").returncode == 0
-
-
 def test_run_that_kills_each_of_its_workers_is_an_error(scheduler, tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "run_on_worker", lambda task: os._exit(1))
     with workers(scheduler, tmp_path), connected(scheduler) as client:
@@ -110,31 +108,9 @@ def test_run_that_kills_each_of_its_workers_is_an_error(scheduler, tmp_path, mon
     assert result["error"].startswith("because its workers died, the last at tcp://127.0.0.1:")
 
 
-def test_run_that_fails_outside_of_its_process_is_an_error(scheduler, tmp_path):
-    with workers(scheduler, tmp_path), connected(scheduler) as client:
-        ((_, result),) = run_tasks(client, [{"chapter": "sums", "parameters": {}}])
-    assert result["error"].startswith("on its worker: KeyError: ")
-
-
 def test_cluster_without_workers_is_refused(scheduler):
     with pytest.raises(LabsError, match="has no worker: dask worker tcp"), connected(scheduler):
         pass
-
-
-@pytest.mark.parametrize("name", ["labsupport", "torch", "python"])
-def test_worker_of_another_version_is_refused(scheduler, monkeypatch, name):
-    theirs = cluster.versions() | {name: "0.1"}
-    monkeypatch.setattr(Client, "run", lambda *_, **__: {"tcp://there": theirs})
-    message = f"the worker tcp://there has {name} 0.1, and this machine {name} "
-    with pytest.raises(LabsError, match=message), connected(scheduler):
-        pass
-
-
-def test_gpu_runs_want_workers_that_offer_one(scheduler, tmp_path):
-    task = make_task("sums", "{}", {}, {"seed": 1, "device": "cuda"})
-    with workers(scheduler, tmp_path), connected(scheduler) as client:
-        with pytest.raises(LabsError, match='--resources "GPU=1"'):
-            list(run_tasks(client, [task]))
 
 
 def test_scheduler_that_dies_is_named_and_the_sweep_goes_on_afterwards(book, tmp_path):
@@ -158,3 +134,33 @@ def test_scheduler_that_dies_is_named_and_the_sweep_goes_on_afterwards(book, tmp
     assert "the scheduler" in errors.splitlines()[-1]
     again = book.labs("sweep", "sums", "--seeds", "0-2")
     assert "runs that were there already" in again.stdout
+
+
+def test_run_on_a_cluster_brings_the_executed_copies_home(cluster_of_one, book, blessed_book):
+    ran = book.labs("run", "--no-html", "--scheduler", cluster_of_one)
+    assert ran.returncode == 0, ran.stderr
+    mine, other = (b.root / "_build/executed/curves.ipynb" for b in (book, blessed_book))
+    assert mine.read_bytes() == other.read_bytes()
+    assert book.labs("update").returncode == 0
+
+
+def test_run_that_fails_outside_of_its_process_is_an_error(cluster_of_one):
+    with connected(cluster_of_one) as client:
+        ((_, result),) = run_tasks(client, [{"chapter": "sums", "parameters": {}}])
+    assert result["error"].startswith("on its worker: KeyError: ")
+
+
+def test_gpu_runs_want_workers_that_offer_one(cluster_of_one):
+    task = make_task("sums", "{}", {}, {"seed": 1, "device": "cuda"})
+    with connected(cluster_of_one) as client:
+        with pytest.raises(LabsError, match='--resources "GPU=1"'):
+            list(run_tasks(client, [task]))
+
+
+@pytest.mark.parametrize("name", ["labsupport", "torch", "python"])
+def test_worker_of_another_version_is_refused(cluster_of_one, monkeypatch, name):
+    theirs = cluster.versions() | {name: "0.1"}
+    monkeypatch.setattr(Client, "run", lambda *_, **__: {"tcp://there": theirs})
+    message = f"the worker tcp://there has {name} 0.1, and this machine {name} "
+    with pytest.raises(LabsError, match=message), connected(cluster_of_one):
+        pass

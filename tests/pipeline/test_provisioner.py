@@ -23,7 +23,7 @@ def test_kernel_of_a_run_has_its_imports_already(book):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [(ADDRESS, "labs-nowhere"), ("OMP_NUM_THREADS", "1"), ("MPLBACKEND", "agg")],
+    [(ADDRESS, "labs-nowhere"), ("MPLBACKEND", "agg")],
 )
 def test_kernel_is_a_new_python_where_a_copy_would_not_do(book, monkeypatch, name, value):
     monkeypatch.setenv(name, value)
