@@ -1,7 +1,7 @@
 """The Python whose copies `labsupport.pipeline.forked` asks for.
 
 It has one thread and one loop: programs come and go, one connection each. What is slow to import it
-imports when it is first asked for a program.
+imports before it makes its first copy.
 """
 
 import atexit

@@ -60,8 +60,8 @@ def sweep(
     """
     results = Results(project.build / "sweep")
     chapters = {source.chapter: source for source in sources}
-    missing = [run for run in runs if not results.has(run)]
-    there = {run.key: results.read(run) for run in runs if run not in missing}
+    there = {run.key: results.read(run) for run in runs if results.has(run)}
+    missing = [run for run in runs if run.key not in there]
     tasks = [
         make_task(
             run.chapter,

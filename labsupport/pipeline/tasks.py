@@ -7,7 +7,7 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from labsupport.pipeline.workers import Workers
@@ -47,9 +47,7 @@ def make_task(
     }
 
 
-def run_task(
-    task: Mapping, workers: Workers, told: Callable[[int], None] = lambda num_done: None
-) -> dict[str, object]:
+def run_task(task: Mapping, workers: Workers) -> dict[str, object]:
     """Execute a chapter in a folder of its own.
 
     Returns
@@ -73,7 +71,6 @@ def run_task(
             book,
             task["parameters"],
             log=log,
-            told=told,
             limit_s=task["limit_s"],
         )
         seconds = time.perf_counter() - started_at
