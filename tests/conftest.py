@@ -175,5 +175,5 @@ def environment(tmp_path, monkeypatch):
 
 @pytest.fixture
 def server(environment):
-    with fork_server(["numpy", "colorsys", "no_such_module"], environment) as address:
+    with fork_server(["numpy.random", "colorsys", "no_such_module"], environment) as address:
         yield address
