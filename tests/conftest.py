@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[1]
 MIRRORS = "torchvision.datasets.FashionMNIST.mirrors"
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
     """Take one worker more than there are cores: many tests wait for what they have started."""
     return (os.cpu_count() or 1) + 1
