@@ -165,5 +165,7 @@ def run_on_worker(task: Mapping) -> dict:
 @functools.cache
 def _workers_here() -> Workers:
     """Return what starts the processes of this worker, which end with it."""
-    environment = kernel_environment(lambda: Path(get_worker().local_directory) / "home")
+    worker = get_worker()
+    folder = Path(worker.local_directory) / "home"
+    environment = kernel_environment(lambda: folder, worker.state.nthreads)
     return Workers(environment, copies=True).__enter__()

@@ -10,7 +10,7 @@ import psutil
 from labsupport.pipeline.project import LabsError, Project
 from labsupport.pipeline.provenance import PROVENANCE, read_provenance
 
-__all__ = ["UNKNOWN", "default_jobs", "recorded_costs"]
+__all__ = ["UNKNOWN", "default_jobs", "recorded_costs", "threads_each"]
 
 UNKNOWN = (math.inf, 2000.0)  # seconds and megabytes of a chapter of which nothing is recorded
 
@@ -29,5 +29,26 @@ def default_jobs(project: Project, chapters: Iterable[str]) -> int:
     """Return how many of these chapters the cores and the free memory can take at a time."""
     costs = recorded_costs(project)
     need_mb = max((costs.get(chapter, UNKNOWN)[1] for chapter in chapters), default=1)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(cores or 1, int(psutil.virtual_memory().available / (need_mb * 1e6))))
+    return max(1, min(_num_cores(), int(psutil.virtual_memory().available / (need_mb * 1e6))))
+
+
+def threads_each(num_chapters: int) -> dict[str, str]:
+    """Return the variable by which chapters that run at the same time share the cores.
+
+    More threads than cores wait for each other at the end of every operation. A chapter that runs
+    alone needs no variable: the libraries take all cores by themselves.
+
+    References
+    ----------
+    https://scikit-learn.org/stable/computing/parallelism.html, "oversubscription".
+    """
+    if num_chapters < 2:
+        return {}
+    return {"OMP_NUM_THREADS": str(max(1, _num_cores() // num_chapters))}
+
+
+def _num_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -13,6 +13,8 @@ from jupyter_client.blocking import BlockingKernelClient
 from jupyter_client.client import KernelClient
 from jupyter_client.utils import ensure_async, run_sync
 
+from labsupport.pipeline.costs import threads_each
+
 __all__ = [
     "PromptBlockingClient",
     "PromptClient",
@@ -84,7 +86,7 @@ def kernel_channels() -> dict[str, str]:
     return {"transport": "ipc", "ip": f"@labs-{uuid.uuid4()}"}
 
 
-def kernel_environment(make_folder: Callable[[], Path]) -> dict[str, str]:
+def kernel_environment(make_folder: Callable[[], Path], num_at_once: int = 1) -> dict[str, str]:
     """Return the variables of the environment of a kernel: the user's, and some that lack there.
 
     Parameters
@@ -92,12 +94,15 @@ def kernel_environment(make_folder: Callable[[], Path]) -> dict[str, str]:
     make_folder
         Gives a folder; called only where the user's home cannot be written. Matplotlib would
         complain about that in the first cell of a chapter, and IPython leave a folder each time.
+    num_at_once
+        How many kernels run at the same time, and share the cores.
     """
     defaults = {
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # as ipykernel does, but earlier
         "OMP_WAIT_POLICY": "PASSIVE",  # chapters share the cores: wait asleep, do not spin
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # or ipykernel's debugger complains of Python
     }
+    defaults |= threads_each(num_at_once)
     homeless = [name for name in ("MPLCONFIGDIR", "IPYTHONDIR") if _lacks_a_home(name)]
     if homeless:
         folder = make_folder()

@@ -21,6 +21,7 @@ from nbval.kernel import CURRENT_ENV_KERNEL_NAME, NbvalKernelspecManager, Runnin
 from nbval.plugin import IPyNbCell, IPyNbFile, NbCellError
 
 from labsupport.pipeline.contract import compare_outputs
+from labsupport.pipeline.costs import threads_each
 from labsupport.pipeline.kernels import PromptBlockingClient, kernel_channels, kernel_environment
 from labsupport.pipeline.lint import refuse_broken_rules
 from labsupport.pipeline.notebooks import (
@@ -34,7 +35,10 @@ from labsupport.pipeline.provisioner import ADDRESS, kernel_server, use_forked_k
 
 
 def pytest_configure(config):
-    """Run a server of kernels for all workers and all that they start."""
+    """Run a server of kernels for all workers and all that they start; share the cores."""
+    shared = threads_each(config.getoption("numprocesses", None) or 1)
+    for name, value in shared.items():
+        os.environ.setdefault(name, value)
     environment = kernel_environment(lambda: make_folder(config))
     server = contextlib.ExitStack()
     config.add_cleanup(server.close)

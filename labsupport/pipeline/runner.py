@@ -170,7 +170,7 @@ def _run_remotely(
 
 def _run_here(project: Project, stage: Path, runs: Sequence[Run], bar: tqdm, num_jobs: int) -> None:
     """Run all chapters on this machine, at most `num_jobs` at a time."""
-    environment = kernel_environment(lambda: project.build / "home")
+    environment = kernel_environment(lambda: project.build / "home", min(num_jobs, len(runs)))
     with (
         ThreadPoolExecutor(num_jobs) as threads,
         Workers(environment, copies=len(runs) > num_jobs) as workers,

@@ -130,7 +130,7 @@ def run_locally(num_jobs: int | None = None) -> Engine:
 
     def run(project: Project, tasks: Sequence[Mapping]) -> Iterator[tuple[int, dict]]:
         jobs = num_jobs or default_jobs(project, {task["chapter"] for task in tasks})
-        environment = kernel_environment(lambda: project.build / "home")
+        environment = kernel_environment(lambda: project.build / "home", min(jobs, len(tasks)))
         with (
             ThreadPoolExecutor(jobs) as threads,
             Workers(environment, copies=len(tasks) > jobs) as workers,

@@ -1,10 +1,13 @@
 """What kernels get: threads that sleep, and a home for matplotlib where the user has none."""
 
+import os
+
 import pytest
 
 from labsupport.pipeline.notebooks import code_cells
 
 SLEEP = "import os; print(os.environ['OMP_WAIT_POLICY'], end='')"
+SHARE = "import os; print(os.environ.get('OMP_NUM_THREADS'), end='')"
 
 
 @pytest.mark.parametrize("chosen", [None, "ACTIVE"])
@@ -15,6 +18,20 @@ def test_threads_of_a_kernel_sleep_unless_the_user_says_otherwise(book, monkeypa
     book.edit("sums", "total", lambda cell: cell.update(source=SLEEP))
     assert book.labs("run", "sums", "--no-html").returncode == 0
     assert book.executed("sums").cells[3].outputs[0].text == (chosen or "PASSIVE")
+
+
+@pytest.mark.parametrize(("jobs", "chosen"), [("1", None), ("2", None), ("2", "3")])
+def test_kernels_at_once_share_the_cores_unless_the_user_says_otherwise(
+    book, monkeypatch, jobs, chosen
+):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if chosen:
+        monkeypatch.setenv("OMP_NUM_THREADS", chosen)
+    book.edit("sums", "total", lambda cell: cell.update(source=SHARE))
+    assert book.labs("run", "--no-html", "--jobs", jobs).returncode == 0
+    half = str(max(1, len(os.sched_getaffinity(0)) // 2))
+    expected = chosen or {"1": "None", "2": half}[jobs]
+    assert book.executed("sums").cells[3].outputs[0].text == expected
 
 
 @pytest.fixture
