@@ -20,6 +20,7 @@ from pathlib import Path
 
 from distributed import Client, as_completed, get_worker
 from distributed.scheduler import KilledWorker
+from distributed.security import Security
 
 from labsupport.pipeline.kernels import kernel_environment
 from labsupport.pipeline.project import LabsError, Project
@@ -54,10 +55,15 @@ def connected(address: str) -> Iterator[Client]:
     Raises
     ------
     LabsError
-        If there is no scheduler, if it has no worker, or if a worker has another labsupport or
-        another PyTorch.
+        If there is no scheduler or no certificate for it, if it has no worker, or if a worker has
+        another labsupport or another PyTorch.
     """
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # users get one line of ours
+    if address.startswith("tls://") and not Security().tls_client_cert:
+        raise LabsError(
+            f"{address} wants a certificate, and Dask's settings name none: set ca-file and client "
+            "under distributed.comm.tls (https://distributed.dask.org/en/stable/tls.html)"
+        )
     try:
         client = Client(address, timeout=CONNECT_S, name="labs", set_as_default=False)
     except (OSError, ValueError) as error:

@@ -108,6 +108,12 @@ def test_run_that_kills_each_of_its_workers_is_an_error(scheduler, tmp_path, mon
     assert result["error"].startswith("because its workers died, the last at tcp://127.0.0.1:")
 
 
+def test_client_without_a_certificate_is_told_where_to_name_one():
+    address = "tls://127.0.0.1:1"
+    with pytest.raises(LabsError, match=f"{address} wants a certificate"), connected(address):
+        pass
+
+
 def test_cluster_without_workers_is_refused(scheduler):
     with pytest.raises(LabsError, match="has no worker: dask worker tcp"), connected(scheduler):
         pass
