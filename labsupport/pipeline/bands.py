@@ -33,9 +33,14 @@ def as_printed(text: str, row: Firm, value: float) -> str:
 
 
 def is_inside(row: Firm, printed: Mapping) -> bool:
-    """Tell whether what the book prints lies between 5% and 95% of the runs, ends included."""
-    value = printed.get(row.name, {}).get("value")
+    """Tell whether what the book prints lies between 5% and 95% of the runs, as these are printed.
+
+    Both ends are included.
+    """
+    number = printed.get(row.name, {})
+    value, text = number.get("value"), number.get("text", "")
     if value is None or isinstance(value, str):
         return False
-    slack = 1e-5 * max(abs(row.low), abs(row.high))  # the file keeps six digits
-    return row.low - slack <= value <= row.high + slack
+    if text and text in (as_printed(text, row, row.low), as_printed(text, row, row.high)):
+        return True
+    return row.low <= value <= row.high

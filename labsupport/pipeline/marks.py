@@ -164,6 +164,8 @@ def _text(chapter: str, sweep: Sweep) -> Iterator[str]:
             interval = f"{100 * low:.0f}% to {100 * high:.0f}%"
             yield f"| {words} | {_share(row)} | {interval} | {breaking} |"
     yield ""
+    yield "```{admonition} Its numbers"
+    yield ":class: dropdown"
     yield "| number | the book | median | 5% to 95% of the runs | the book lies |"
     yield "|---|--:|--:|---|---|"
     for row in rows:
@@ -177,6 +179,7 @@ def _text(chapter: str, sweep: Sweep) -> Iterator[str]:
         low, median, high = (as_printed(text, row, v) for v in (row.low, row.median, row.high))
         inside = "inside" if is_inside(row, sweep.printed) else "outside"
         yield f"| `{row.name}` | {text} | {median} | {low} to {high} | {inside} |"
+    yield "```"
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

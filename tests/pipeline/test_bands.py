@@ -38,3 +38,8 @@ def test_value_is_written_as_the_book_writes_that_number(text, name, value, writ
 def test_number_of_the_book_lies_inside_or_outside(value, inside):
     assert is_inside(row(), {"total": {"value": value, "text": ""}}) is inside
     assert not is_inside(row("other"), {"total": {"value": value, "text": ""}})
+
+
+@pytest.mark.parametrize(("text", "inside"), [("1.0", True), ("1.04", False)])
+def test_number_printed_as_the_end_of_its_band_lies_inside(text, inside):
+    assert is_inside(row(), {"total": {"value": 1.04, "text": text}}) is inside
