@@ -15,13 +15,14 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device", help="auto (the default: a GPU if there is one), cpu, cuda or cuda:N"
     )
-    parser.add_argument(
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
         "--jobs",
         type=positive,
         metavar="N",
         help="chapters at a time (default: as cores and memory allow)",
     )
-    parser.add_argument(
+    where.add_argument(
         "--scheduler",
         metavar="ADDRESS",
         help="of a Dask cluster that executes the chapters, such as tcp://127.0.0.1:8786",

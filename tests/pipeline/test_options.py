@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from labsupport.pipeline.options import positive, read_value
+from labsupport.pipeline.options import add_run_options, positive, read_value
 
 
 @pytest.mark.parametrize(("text", "value"), [("3", 3), ("0.5", 0.5), ("true", True), ("x", "x")])
@@ -16,3 +16,11 @@ def test_value_is_read_as_yaml(text, value):
 def test_number_of_jobs_is_whole_and_positive(text):
     with pytest.raises(argparse.ArgumentTypeError, match="from 1 on is needed"):
         positive(text)
+
+
+def test_jobs_of_this_machine_say_nothing_to_a_cluster(capsys):
+    parser = argparse.ArgumentParser()
+    add_run_options(parser)
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--jobs", "2", "--scheduler", "tcp://127.0.0.1:8786"])
+    assert "--scheduler: not allowed with argument --jobs" in capsys.readouterr().err
