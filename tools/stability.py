@@ -78,11 +78,11 @@ def runs_twice_alike(project: Project, log: Path) -> bool:
     return not differing
 
 
-def holds_on_a_fake_gpu(project: Project, log: Path) -> bool:
-    """Run the chapters as `fake_gpu.py` does."""
+def passes(tool: str, project: Project, log: Path) -> bool:
+    """Try all chapters with another tool of this folder."""
     with log.open("w", encoding="utf-8") as file:
         return not subprocess.run(
-            [sys.executable, Path(__file__).with_name("fake_gpu.py")],
+            [sys.executable, Path(__file__).with_name(f"{tool}.py")],
             cwd=project.root,
             stdout=file,
             stderr=subprocess.STDOUT,
@@ -101,7 +101,8 @@ def main() -> int:
     trials = {name: lambda log, e=e: check(log, **e) for name, e in SETTINGS.items()}
     trials["reverse order"] = lambda log: check(log, reverse=True)
     trials["another working folder"] = lambda log: check(log, cwd=Path("/"))
-    trials["fake GPU"] = lambda log: holds_on_a_fake_gpu(project, log)
+    trials["fake GPU"] = lambda log: passes("fake_gpu", project, log)
+    trials["halved and doubled parameters"] = lambda log: passes("halve_and_double", project, log)
     trials["run twice"] = lambda log: runs_twice_alike(project, log)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("settings", nargs="*", metavar="SETTING", help=", ".join(trials))
