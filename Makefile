@@ -22,7 +22,8 @@ update: $(VENV)/labs.installed
 	$(BIN)/labs update
 
 test: $(VENV)/labs.installed
-	$(BIN)/python -m pytest --nbval --numprocesses auto --maxprocesses 4 --dist loadscope
+	$(BIN)/python -m pytest --nbval --numprocesses auto --maxprocesses 4 --dist loadscope \
+		--no-loadscope-reorder
 
 lint: $(VENV)/labs.installed
 	$(BIN)/ruff check .

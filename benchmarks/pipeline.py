@@ -53,8 +53,10 @@ def main() -> int:
     floor_s = sum(alone_s(project, chapter) for chapter in project.chapters()) / cores
     run_s = command_s(project, ["labs", "run", "--no-html"])
     html_s = command_s(project, ["labs", "html"])
-    options = "--nbval --numprocesses auto --maxprocesses 4 --dist loadscope".split()
-    test_s = command_s(project, ["python", "-m", "pytest", *options])
+    options = "--nbval --numprocesses auto --maxprocesses 4 --dist loadscope"
+    test_s = command_s(
+        project, ["python", "-m", "pytest", *options.split(), "--no-loadscope-reorder"]
+    )
     limits_s = {
         "all chapters": (run_s, MOST_OVER_FLOOR * floor_s),
         "the pages": (html_s, MOST_HTML_S),

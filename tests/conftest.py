@@ -31,6 +31,20 @@ def pytest_xdist_auto_num_workers():
     return (os.cpu_count() or 1) + 1
 
 
+LONGEST = ["test_browser.py", "test_cluster.py", "test_regression.py"]
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files that take longest, then the chapters: the last ones are then short."""
+    order = {name: place for place, name in enumerate(LONGEST)}
+    chapters, others = len(order), len(order) + 1
+    items.sort(
+        key=lambda item: (
+            chapters if item.path.suffix == ".ipynb" else order.get(item.path.name, others)
+        )
+    )
+
+
 @contextlib.contextmanager
 def serve(handler, folder):
     """Serve a folder on loopback and give the address."""
