@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from distributed import Client
@@ -170,3 +171,13 @@ def test_worker_of_another_version_is_refused(cluster_of_one, monkeypatch, name)
     message = f"the worker tcp://there has {name} 0.1, and this machine {name} "
     with pytest.raises(LabsError, match=message), connected(cluster_of_one):
         pass
+
+
+def test_runs_at_once_on_a_worker_share_its_cores(monkeypatch, tmp_path):
+    here = SimpleNamespace(local_directory=tmp_path, state=SimpleNamespace(nthreads=3))
+    at_once = []
+    monkeypatch.setattr(cluster, "get_worker", lambda: here)
+    monkeypatch.setattr(cluster, "kernel_environment", lambda _, number: at_once.append(number))
+    monkeypatch.setattr(cluster, "Workers", lambda environment, copies: contextlib.nullcontext())
+    cluster._workers_here.__wrapped__()
+    assert at_once == [3]

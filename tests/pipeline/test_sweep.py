@@ -174,3 +174,13 @@ def test_swept_parameters_stand_in_the_table(book):
     result = book.labs("sweep", "sums", "--seeds", "3", "-p", "device", "cpu", "auto")
     assert result.returncode == 0, result.stderr
     assert [json.loads(row["parameters"]) for row in table(book)] == [{}, {}]
+
+
+def test_runs_at_once_share_the_cores(monkeypatch):
+    at_once = []
+    monkeypatch.setattr(
+        module, "kernel_environment", lambda _, number: at_once.append(number) or {}
+    )
+    monkeypatch.setattr(module, "run_task", lambda task, workers: {})
+    assert len(list(module.run_locally(3)(None, [{"chapter": "sums"}] * 2))) == 2
+    assert at_once == [2]
