@@ -2,10 +2,13 @@
 
 import nbformat
 import pytest
-from halve_and_double import changed_values, outcome_of
+from conftest import ROOT
+from halve_and_double import changed_values, outcome_of, try_chapters
 
 from labsupport.pipeline.grid import Source
+from labsupport.pipeline.project import Project
 
+CHEAP = ["broadcasting"]  # chapters that run in about a second
 PARAMETERS = 'seed = 0\nlr = 0.5\nnum_epochs = 3\ndevice = "auto"\nfast = True'
 
 
@@ -51,3 +54,11 @@ def record(**changes):
 )
 def test_run_may_end_or_refuse_the_value_under_its_name(changes, passed, words):
     assert outcome_of(record(**changes)) == (passed, words)
+
+
+def test_cheap_chapter_ends_or_refuses_with_each_parameter_halved_and_doubled(tmp_path):
+    tried = try_chapters(Project(ROOT, tmp_path / "build"), CHEAP)
+    assert len(tried) > len(CHEAP)
+    assert [
+        (run.parameters, record["error"]) for run, record in tried if not outcome_of(record)[0]
+    ] == []

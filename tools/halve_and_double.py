@@ -12,13 +12,13 @@ import argparse
 import ast
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import nbformat
 import papermill
 
 from labsupport.pipeline.grid import PlannedRun, Source, plan, read_source
-from labsupport.pipeline.project import find_project
+from labsupport.pipeline.project import Project, find_project
 from labsupport.pipeline.sweep import run_locally, sweep
 
 LONGEST_RUN_S = 600
@@ -57,16 +57,20 @@ def outcome_of(record: Mapping) -> tuple[bool, str]:
     return bool(refused), refused[0] if refused else f"FAILS {record['error']}"
 
 
-def main() -> int:
-    """Run the chapters that the command line names, or all; return 1 if a run fails."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("chapters", nargs="*", metavar="CHAPTER")
-    project = find_project()
-    sources = [read_source(project, name) for name in project.select(parser.parse_args().chapters)]
+def try_chapters(project: Project, names: Sequence[str]) -> list[tuple[PlannedRun, Mapping]]:
+    """Run chapters with each parameter halved and doubled; give the runs with their records."""
+    sources = [read_source(project, name) for name in project.select(names)]
     runs = [run for source in sources for run in planned(source)]
     swept = sweep(project, sources, runs, run_locally(), limit_s=LONGEST_RUN_S)
+    return list(zip(runs, swept.records, strict=True))
+
+
+def main() -> int:
+    """Try the chapters that the command line names, or all; return 1 if a run fails."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("chapters", nargs="*", metavar="CHAPTER")
     failed = 0
-    for run, record in zip(runs, swept.records, strict=True):
+    for run, record in try_chapters(find_project(), parser.parse_args().chapters):
         passed, words = outcome_of(record)
         failed += not passed
         ((name, value),) = [item for item in run.parameters.items() if item[0] != "seed"]
