@@ -1,5 +1,6 @@
 """The fake GPU refuses what a GPU refuses, computes what the CPU computes, and rounds otherwise."""
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,52 @@ def test_data_can_be_exchanged():
     assert model.weight.requires_grad
 
 
+def test_module_moves_and_changes_its_dtype_in_place():
+    model = torch.nn.Linear(2, 1).to(FAKE_GPU)
+    weight = model.weight
+    model(ones(1, 2)).sum().backward()
+    model.to(torch.float64)
+    assert model.weight is weight
+    assert weight.dtype == weight.grad.dtype == torch.float64
+    assert isinstance(weight, FakeGPUTensor)
+    assert model(ones(1, 2).double()).dtype == torch.float64
+    model.to("meta")
+    assert model.weight is weight
+    assert weight.is_meta
+
+
+def test_meta_is_another_device():
+    assert torch.ones(2, device=FAKE_GPU).to("meta").is_meta
+    with pytest.raises(RuntimeError, match="cannot be mixed"):
+        ones(2) + torch.ones(2, device="meta")
+    with pytest.raises(NotImplementedError):
+        torch.ones(2, device="meta").to(FAKE_GPU)
+
+
+@pytest.mark.parametrize(
+    ("map_location", "device"), [(None, FAKE_GPU), (FAKE_GPU, FAKE_GPU), ("cpu", "cpu")]
+)
+def test_file_remembers_the_device(tmp_path, map_location, device):
+    saved = {"there": ones(2) + 1, "list": [torch.arange(3)]}
+    torch.save(saved, tmp_path / "saved.pt")
+    loaded = torch.load(tmp_path / "saved.pt", map_location=map_location)
+    assert loaded["there"].device == torch.device(device)
+    assert loaded["there"].tolist() == [2, 2]
+    on_fake = device == FAKE_GPU and map_location is not None
+    assert isinstance(loaded["list"][0], FakeGPUTensor) == on_fake
+
+
+def test_file_can_be_read_to_meta(tmp_path):
+    torch.save(ones(2), tmp_path / "saved.pt")
+    assert torch.load(tmp_path / "saved.pt", map_location="meta").is_meta
+
+
+def test_file_is_read_without_trust(tmp_path):
+    torch.save({"there": ones(2), "path": tmp_path}, tmp_path / "saved.pt")
+    with pytest.raises(pickle.UnpicklingError):
+        torch.load(tmp_path / "saved.pt")
+
+
 def train(device):
     generator = torch.Generator().manual_seed(0)
     X, y = torch.randn(64, 9, generator=generator), torch.randn(64, 1, generator=generator)
@@ -119,6 +166,12 @@ def test_last_bits_are_others(program):
     here, there = program(X), program(X.to(FAKE_GPU)).cpu()
     torch.testing.assert_close(there, here)
     assert not torch.equal(there, here)
+
+
+def test_sigmoid_has_the_range_of_float32():
+    X = torch.tensor([-100.0, -80.0, 0.0, 16.0, 17.0], device=FAKE_GPU)
+    assert X.sigmoid().tolist() == (1 / (1 + (-X).exp())).tolist()
+    assert X.sigmoid()[0].item() == 0
 
 
 def test_chapter_that_mixes_devices_is_named(book):

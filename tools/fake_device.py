@@ -1,10 +1,12 @@
 """A fake GPU: it lives in the memory of the CPU, refuses what a GPU refuses, rounds otherwise.
 
 To compute with tensors of the CPU is refused, to draw from a generator of the CPU, and to become a
-NumPy array.
+NumPy array. Files remember that its tensors were there, and `torch.load` puts them there again,
+unless `map_location` says otherwise.
 """
 
 from collections.abc import Callable
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor
@@ -13,8 +15,10 @@ from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_a
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 # Autograd has no queue for a CUDA device that is not there; for this one it takes the CPU's.
-FAKE_GPU = torch.device("meta")
+FAKE_GPU = torch.device("lazy")
 aten = torch.ops.aten
+_load = torch.load
+_puts_back: ContextVar[bool] = ContextVar("whether a file's tensors go to the fake GPU")
 
 
 class FakeGPUTensor(Tensor):
@@ -62,6 +66,10 @@ class FakeGPUTensor(Tensor):
         """Return a tensor of the same type on the fake GPU."""
         return torch.tensor(data, **{"dtype": self.dtype} | options).to(FAKE_GPU)
 
+    def __reduce_ex__(self, protocol):
+        """Go into a file as the numbers and a mark; `torch.load` without the mode knows none."""
+        return _from_file, (self.inner.detach(),)
+
     def __repr__(self) -> str:
         return f"{repr(self.inner)[:-1]}, device='cuda:0')"
 
@@ -81,6 +89,25 @@ class FakeGPUTensor(Tensor):
         return self.inner.untyped_storage()
 
 
+def _from_file(inner: Tensor) -> Tensor:
+    """Return a tensor that a file has marked as one of the fake GPU."""
+    return FakeGPUTensor(inner) if _puts_back.get() else inner
+
+
+def _load_marked(*args, map_location=None, **options):
+    """Do what `torch.load` does where there is a GPU."""
+    onto_fake = isinstance(map_location, str | torch.device) and (
+        torch.device(map_location) == FAKE_GPU
+    )
+    here = _puts_back.set(map_location is None)
+    try:
+        with torch.serialization.safe_globals([_from_file]):
+            loaded = _load(*args, map_location="cpu" if onto_fake else map_location, **options)
+    finally:
+        _puts_back.reset(here)
+    return tree_map_only(Tensor, FakeGPUTensor, loaded) if onto_fake else loaded
+
+
 def _lists_as_tensors(index):
     """Return an index of which the lists, which would get lost on the way, are tensors."""
     parts = index if isinstance(index, tuple) else (index,)
@@ -92,10 +119,15 @@ class FakeGPU(TorchDispatchMode):
 
     def __enter__(self):
         self._constructors = _Constructors().__enter__()
+        torch.load = _load_marked
+        # Module.to would write through .data, which cannot change a dtype here.
+        torch.__future__.set_swap_module_params_on_conversion(True)
         return super().__enter__()
 
     def __exit__(self, *error):
         super().__exit__(*error)
+        torch.load = _load
+        torch.__future__.set_swap_module_params_on_conversion(False)
         self._constructors.__exit__(*error)
 
     def __torch_dispatch__(self, operator, types, args=(), kwargs=None):
@@ -124,7 +156,7 @@ def _run(operator: Callable, args: tuple, kwargs: dict):
         return operator(*args, **kwargs)
     _refuse(operator, leaves, args)
     inner_args, inner_kwargs = tree_map_only(FakeGPUTensor, lambda t: t.inner, (args, kwargs))
-    if device is not None:
+    if onto_fake:
         inner_kwargs = inner_kwargs | {"device": torch.device("cpu")}
     if operator is aten.copy_.default and not isinstance(args[0], FakeGPUTensor):
         operator(*inner_args, **inner_kwargs)
@@ -172,7 +204,6 @@ REVERSED = {
 IN_DOUBLE = {
     aten.exp.default,
     aten.log.default,
-    aten.sigmoid.default,
     aten.tanh.default,
     aten.softplus.default,
     aten.logsumexp.default,
@@ -187,6 +218,8 @@ def _round_otherwise(operator: Callable, args: tuple, kwargs: dict):
     """Compute the same as the CPU, with other rounding errors."""
     if operator in REVERSED:
         return operator(*REVERSED[operator](*args), **kwargs)
+    if operator is aten.sigmoid.default and args[0].dtype == torch.float32:
+        return 1 / (1 + args[0].double().neg().exp().float())  # overflows where it does on a GPU
     if operator in IN_DOUBLE and args[0].dtype == torch.float32:
         result = operator(*tree_map_only(Tensor, Tensor.double, args), **kwargs)
         return tree_map_only(Tensor, Tensor.float, result)
