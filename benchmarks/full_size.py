@@ -1,7 +1,8 @@
 """Run the chapter on performance at the size of the reports, and hold its times against targets.
 
 The tables that it measures go into `book/assets/full_size_cpu.md` (`_cuda.md` on a GPU), which the
-chapter shows. Takes a bit more than half an hour on two cores.
+chapter shows. The slowest programs run for one epoch and for two, which shows that their times are
+proportional, and all times are given for one epoch. Wants a machine that does nothing else.
 
     python benchmarks/full_size.py --device cpu
 """
@@ -20,36 +21,44 @@ from labsupport.pipeline.seals import write_sealed
 CHAPTER = "performance"
 FULL_SIZE = {
     "num_images": 60_000,
+    "batch_size": 4096,
     "num_samples": 1_000_000,
     "num_epochs": 10,
+    "num_slow_epochs": 1,
     "num_moon_epochs": 1000,
     "num_workers": 2,
+    "num_threads": 2,
     "goal": 0.84,
 }
 TABLES = {
     "rates": "The rates of the machine",
-    "softmax-times": "Softmax, ten epochs on 60,000 images",
-    "floor-table": "Softmax, the floor: an epoch's parts alone, and two programs for all epochs",
+    "softmax-times": "Softmax, 60,000 images",
+    "ways": "Softmax, the same result in other ways",
+    "floor-table": "Softmax, the floor of an epoch",
     "goal-times": "A test accuracy of 0.84",
-    "logistic-times": "Logistic, ten epochs of a million samples",
+    "logistic-times": "Logistic, a million samples",
+    "calls": "Logistic, the operations of a step",
     "moons-times": "Moons, thirty networks, 1,000 epochs",
 }
+REPORT_IMAGES = "report: one image at a time"
+REPORT_PAIRS = "report: one pair at a time"
 
 
 class Target(NamedTuple):
-    """A ratio of two fields of a table, or a field that is a ratio itself, and its limit."""
+    """A ratio of the times of two rows of a table, and its limit."""
 
     what: str
     table: str
-    rows: tuple[str, ...]
+    rows: tuple[str, ...]  # whose time is divided by whose
     limit: float
+    why: str = "not explained yet"  # where it is missed
 
 
 AT_LEAST = [
     Target(
-        "softmax, the limit over the report",
+        "softmax, this book from bytes over the report",
         "softmax-times",
-        ("report: one image at a time", "at the limit"),
+        (REPORT_IMAGES, "this book, from bytes"),
         60,
     ),
     Target(
@@ -67,23 +76,33 @@ AT_LEAST = [
     Target(
         "logistic, this book with autograd over the report",
         "logistic-times",
-        ("report: one pair at a time", "this book, with autograd"),
+        (REPORT_PAIRS, "this book, with autograd"),
         10,
     ),
     Target(
         "logistic, the limit over the report",
         "logistic-times",
-        ("report: one pair at a time", "at the limit"),
+        (REPORT_PAIRS, "at the limit"),
         100,
     ),
     Target(
-        "moons, stacked over thirty runs of the report",
+        "moons, this book stacked over thirty calls of scikit-learn's fit",
         "moons-times",
-        ("report, one by one", "at the limit, stacked"),
+        ("scikit-learn's fit, one by one", "this book, stacked"),
         20,
+        "the logistic function of all hidden units takes most of a step, in either program",
     ),
 ]
-AT_MOST = [Target("softmax, the limit over its floor", "floor-table", ("floor", "at the limit"), 2)]
+AT_MOST = [
+    Target(
+        "softmax, the limit over its floor",
+        "floor-table",
+        ("at the limit", "floor, the larger of the two"),
+        2,
+        "products with ten classes do not reach the product rate of square matrices, and the floor "
+        "has no softmax and no conversion of bytes in it",
+    )
+]
 
 
 def shown_tables(notebook: NotebookNode) -> dict[str, str]:
@@ -98,13 +117,11 @@ def shown_tables(notebook: NotebookNode) -> dict[str, str]:
 def ratio(table: str, slow: str, fast: str) -> float:
     """Return by how much the time of the row `slow` exceeds that of the row `fast`.
 
-    The time is in the column whose title begins with "median" or ends with "measured".
+    The time is in the column whose title begins with "median" or "time in".
     """
     lines = [[field.strip() for field in line.strip("|").split("|")] for line in table.splitlines()]
     column = next(
-        number
-        for number, title in enumerate(lines[0])
-        if title.startswith("median") or title.endswith("measured")
+        number for number, title in enumerate(lines[0]) if title.startswith(("median", "time in"))
     )
     times = {fields[0]: fields[column] for fields in lines[2:]}
     return float(times[slow]) / float(times[fast])
@@ -113,14 +130,14 @@ def ratio(table: str, slow: str, fast: str) -> float:
 def judge(tables: dict[str, str]) -> tuple[list[str], bool]:
     """Return the rows of the table of targets, and whether all are met."""
     rows, all_met = [], True
-    for target in AT_LEAST:
-        found = ratio(tables[target.table], *target.rows)
-        rows.append(f"| {target.what} | at least {target.limit:g} | {found:.1f} |")
-        all_met &= found >= target.limit
-    for target in AT_MOST:
-        found = 1 / ratio(tables[target.table], *target.rows)
-        rows.append(f"| {target.what} | at most {target.limit:g} | {found:.1f} |")
-        all_met &= found <= target.limit
+    for targets, word, sign in ((AT_LEAST, "at least", 1), (AT_MOST, "at most", -1)):
+        for target in targets:
+            found = ratio(tables[target.table], *target.rows)
+            met = sign * found >= sign * target.limit
+            verdict = "yes" if met else f"no: {target.why}"
+            limit = f"{word} {target.limit:g}"
+            rows.append(f"| {target.what} | {limit} | {found:.1f} | {verdict} |")
+            all_met &= met
     return rows, all_met
 
 
@@ -129,7 +146,7 @@ def compose(notebook: NotebookNode) -> tuple[str, bool]:
     tables, where = shown_tables(notebook), environment(notebook)
     rows, all_met = judge(tables)
     lines = [f"Measured on {where['device']}, with PyTorch {where['torch']}.", ""]
-    lines += ["| program over another | target | found |", "|---|---|---|", *rows]
+    lines += ["| program over another | target | found | met |", "|---|---|---|---|", *rows]
     for cell_id, title in TABLES.items():
         lines += ["", f"**{title}:**", "", tables[cell_id]]
     return "\n".join(lines) + "\n", all_met
