@@ -50,22 +50,20 @@ def refuse_broken_rules(notebook: NotebookNode, *, chapter: str, root: Path) -> 
     LabsError
         If `pyproject.toml`, which grants its measured cells, is not TOML.
     """
-    rules = _rules(root / "pyproject.toml")
-    granted = rules.get("measured", {}).get(chapter, 0)
+    granted = _granted(root / "pyproject.toml").get(chapter, 0)
     problems = lint(notebook, chapter=chapter, num_granted=granted)
-    if chapter not in rules.get("unbound", []):
-        problems += prose_problems(notebook)
+    problems += prose_problems(notebook)
     if problems:
         raise NotebookError("\n".join([f"{chapter} breaks the rules of the book:", *problems]))
 
 
-def _rules(settings: Path) -> dict:
-    """Return what the book grants to its chapters."""
+def _granted(settings: Path) -> dict:
+    """Return how many measured cells the book grants to each chapter."""
     try:
         tools = tomllib.loads(settings.read_text(encoding="utf-8")).get("tool", {})
     except ValueError as error:
         raise LabsError(f"{settings} is not TOML: {error}") from error
-    return tools.get("labs", {})
+    return tools.get("labs", {}).get("measured", {})
 
 
 def lint(notebook: NotebookNode, *, chapter: str, num_granted: int) -> list[str]:
