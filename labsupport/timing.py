@@ -77,17 +77,17 @@ class Timer:
 
 @dataclass(frozen=True)
 class Measurement:
-    """Seconds per call over many repeats: the median, the quartiles, the fastest.
+    """Seconds per call over many repeats: the shortest lap, the median and the quartiles.
 
-    What else a machine does can only lengthen a lap, so the fastest laps of two programs can be
-    compared where the machine is busy, and the medians may not.
+    What else a machine does can only lengthen a lap. So where it is busy the shortest laps of two
+    programs can be compared, and their medians may not.
     """
 
+    shortest_s: float
     q1_s: float
     median_s: float
     q3_s: float
     num_repeats: int
-    least_s: float
 
     @property
     def iqr_s(self) -> float:
@@ -119,9 +119,10 @@ def measure_each(
 ) -> dict[str, Measurement]:
     """Time functions that are compared, a lap of each in turn, each after a warm-up of its own.
 
-    What slows the machine down for a while then slows down all of them. Calls shorter than
-    `min_lap_s` are timed in groups, because reading a clock costs about as much as a small tensor
-    operation.
+    What slows the machine down for a while then falls on all of them, on long laps more often than
+    on short ones: if laps differ in length and the machine is busy, compare the shortest. Calls
+    shorter than `min_lap_s` are timed in groups, because reading a clock costs about as much as a
+    small tensor operation.
 
     Parameters
     ----------
@@ -166,8 +167,9 @@ def take_turns(
 ) -> tuple[dict[str, Measurement], dict[str, object]]:
     """Time programs that do the same work one after the other, over and over.
 
-    What slows the machine down for a while then slows down all of them. There is no warm-up: call
-    each program before, if only on less work, and compare what they return.
+    What slows the machine down for a while then falls on all of them, on long laps more often than
+    on short ones. There is no warm-up: call each program before, if only on less work, and compare
+    what they return.
 
     Parameters
     ----------
@@ -197,6 +199,6 @@ def take_turns(
 
 
 def _summary(laps_s: list[float]) -> Measurement:
-    """Return the median, the quartiles and the fastest lap."""
+    """Return the shortest lap, the median and the quartiles."""
     quartiles_s = statistics.quantiles(laps_s, n=4, method="inclusive")
-    return Measurement(*quartiles_s, len(laps_s), min(laps_s))
+    return Measurement(min(laps_s), *quartiles_s, len(laps_s))
