@@ -127,8 +127,8 @@ def _draw(
             continue
         x = list(found)
         low, median, high = ([getattr(found[v], w) for v in x] for w in ("low", "median", "high"))
-        ax.fill_between(x, low, high, alpha=0.25, label="5% to 95%")
-        ax.plot(x, median, marker="o", label="median")
+        ax.fill_between(x, low, high, alpha=0.25)
+        ax.plot(x, median, marker="o")
         ax.set(title=number, xlabel=name)
     others = "".join(f", {other} {value}" for other, value in rest.items())
     figure.suptitle(f"{chapter}{others}: median and band over the seeds")

@@ -109,6 +109,12 @@ def test_table_links_to_the_cells():
     assert "C2" not in table
 
 
+def test_table_quotes_what_a_chapter_of_two_words_has_stored():
+    table = ledger_markdown([replace(CLAIM, shown="two_sums#figure")], chapter="two_sums")
+    assert "Settled in {ref}`lab-two-sums`." in table
+    assert "{glue:text}`two_sums.ipynb::two-sums-long-lists-are-slow:s`" in table
+
+
 def test_count_adds_up():
     claims = [CLAIM, replace(CLAIM, id="C2", verdict="wrong", source="S2")]
     assert ledger_markdown(claims).splitlines()[2:] == [

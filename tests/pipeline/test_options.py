@@ -4,7 +4,12 @@ import argparse
 
 import pytest
 
-from labsupport.pipeline.options import add_run_options, positive, read_value
+from labsupport.pipeline.options import (
+    add_run_options,
+    add_sweep_options,
+    positive,
+    read_value,
+)
 
 
 @pytest.mark.parametrize(("text", "value"), [("3", 3), ("0.5", 0.5), ("true", True), ("x", "x")])
@@ -24,3 +29,13 @@ def test_jobs_of_this_machine_say_nothing_to_a_cluster(capsys):
     with pytest.raises(SystemExit):
         parser.parse_args(["--jobs", "2", "--scheduler", "tcp://127.0.0.1:8786"])
     assert "--scheduler: not allowed with argument --jobs" in capsys.readouterr().err
+
+
+def test_sweep_takes_ten_seeds_and_an_hour_a_run_unless_told_otherwise():
+    parser = argparse.ArgumentParser()
+    add_sweep_options(parser)
+    options = parser.parse_args([])
+    assert (options.seeds, options.limit, options.parameters) == ("0-9", 3600, [])
+    options = parser.parse_args(["-p", "lr", "0.1", "0.2", "--limit", "5", "-p", "size", "8"])
+    assert options.parameters == [["lr", "0.1", "0.2"], ["size", "8"]]
+    assert options.limit == 5

@@ -69,6 +69,7 @@ def chapter(source="x = 1", *, text="# Sums", tags=(), **about):
         (chapter(image={"alt": "At 0.79."}), "the number 0.79 in its alternative text"),
         (chapter('lab.finds("a", "It is 0.79.", x > 0)'), "the number 0.79 in its finding"),
         (chapter('lab.finds("a", f"It is 0.79 {x}.", x)'), "the number 0.79 in its finding"),
+        (chapter('lab.finds("a", "It is 0.79.", condition=x)'), "the number 0.79 in its finding"),
         (chapter('lab.finds("a", "It "\n  "is 0.79.", x)'), "the number 0.79 in its finding"),
     ],
 )

@@ -1,5 +1,6 @@
 """What `labs sweep --report` says of the runs so far."""
 
+import matplotlib.pyplot as plt
 import pytest
 from PIL import Image
 
@@ -22,6 +23,13 @@ def record(seed, lr=None, **changed):
 def test_runs_that_differ_in_the_seed_alone_stand_together():
     groups = same_parameters([record(0, 0.1), record(0, 0.2), record(1, 0.1), record(1)])
     assert [(p, len(runs)) for p, runs in groups] == [({"lr": 0.1}, 2), ({"lr": 0.2}, 1), ({}, 1)]
+
+
+def test_order_of_parameters_tells_no_runs_apart():
+    one, other = record(0, 0.1), record(1, 0.1)
+    one["parameters"] |= {"size": 8}
+    other["parameters"] = {"size": 8} | other["parameters"]
+    assert [len(runs) for _, runs in same_parameters([one, other])] == [2]
 
 
 @pytest.fixture
@@ -50,6 +58,22 @@ def test_report_tells_failures_and_stand_in_data(report):
     assert "1 of 2 runs used stand-in data." in text
     assert "| small | 1 of 1 |" in text
     assert "failed" in report([failed])
+
+
+def test_parameter_with_one_value_is_not_drawn(report, tmp_path):
+    assert "![" not in report([record(seed, 0.1) for seed in range(3)])
+    assert list(tmp_path.glob("*.png")) == []
+
+
+def test_figure_shows_the_median_of_each_number_inside_its_band(report, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(plt, "close", drawn.append)
+    report([record(seed, lr) for seed in range(5) for lr in (0.1, 0.2)])
+    ax = drawn[0].axes[0]
+    assert ax.get_title() == "total"
+    assert ax.lines[0].get_xydata().ravel() == pytest.approx([0.1, 0.2, 0.2, 0.4])
+    band = ax.collections[0].get_paths()[0].vertices
+    assert band[:, 1].min() < 0.2 < 0.4 < band[:, 1].max()
 
 
 def test_swept_parameter_is_drawn_with_its_band(report, tmp_path):

@@ -39,6 +39,7 @@ def test_run_that_ended_well_is_there_afterwards(results):
     record = results.keep(RUN, SOURCE, RESULT)
     assert results.has(RUN)
     assert results.read(RUN) == record
+    assert record["environment"] == RESULT["environment"]
     assert results.current([SOURCE]) == [record]
     assert list(results.failed.iterdir()) == []
 
