@@ -44,5 +44,11 @@ def test_jobs_are_what_cores_and_memory_can_take(
     assert default_jobs(project, [chapter]) == jobs
 
 
+def test_platform_that_binds_no_process_to_cores_shares_all_that_it_counts(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    assert threads_each(2) == {"OMP_NUM_THREADS": "4"}
+
+
 def test_one_chapter_has_all_cores_as_its_libraries_find_them():
     assert threads_each(1) == threads_each(0) == {}

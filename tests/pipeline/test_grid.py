@@ -94,3 +94,14 @@ def test_run_is_the_same_when_text_outputs_or_other_files_change(book):
 
 def test_source_carries_no_outputs(sources):
     assert "total 1.230" not in sources[0].notebook
+
+
+def test_changed_module_that_chapters_import_makes_other_runs(book, tmp_path, monkeypatch):
+    monkeypatch.setattr(grid, "__file__", str(tmp_path / "pipeline/grid.py"))
+    project = Project(book.root, book.root / "_build")
+    module = tmp_path / "data.py"
+    module.write_text("samples = 1")
+    before = read_source(project, "sums").state
+    assert read_source(project, "sums").state == before
+    module.write_text("samples = 2")
+    assert read_source(project, "sums").state != before

@@ -7,9 +7,11 @@ import pytest
 from labsupport.pipeline.options import (
     add_run_options,
     add_sweep_options,
+    check_device,
     positive,
     read_value,
 )
+from labsupport.pipeline.project import LabsError
 
 
 @pytest.mark.parametrize(("text", "value"), [("3", 3), ("0.5", 0.5), ("true", True), ("x", "x")])
@@ -39,3 +41,16 @@ def test_sweep_takes_ten_seeds_and_an_hour_a_run_unless_told_otherwise():
     options = parser.parse_args(["-p", "lr", "0.1", "0.2", "--limit", "5", "-p", "size", "8"])
     assert options.parameters == [["lr", "0.1", "0.2"], ["size", "8"]]
     assert options.limit == 5
+
+
+@pytest.mark.parametrize("then", ["report", "bless"])
+def test_sweep_is_told_or_blessed_where_that_is_asked(then):
+    parser = argparse.ArgumentParser()
+    add_sweep_options(parser)
+    assert not getattr(parser.parse_args([]), then)
+    assert getattr(parser.parse_args([f"--{then}"]), then)
+
+
+def test_device_that_does_not_exist_is_refused_in_one_line():
+    with pytest.raises(LabsError, match="toaster"):
+        check_device("toaster")
