@@ -4,6 +4,7 @@ import pytest
 
 from labsupport.pipeline.blessed import bless_firmness
 from labsupport.pipeline.firmness import read_firmness
+from labsupport.pipeline.locks import book_locked
 from labsupport.pipeline.project import LabsError, Project
 
 
@@ -63,3 +64,12 @@ def test_what_is_no_whole_sweep_is_refused(bless, book, changed, message):
 def test_sweep_that_lacks_a_finding_is_refused(bless):
     with pytest.raises(LabsError, match="no run came to its findings small"):
         bless([record(seed, findings={}) for seed in range(10)])
+
+
+def test_nothing_is_blessed_while_another_command_writes_into_the_book(bless, book):
+    with (
+        book_locked(Project(book.root, book.root / "_other")),
+        pytest.raises(LabsError, match="another labs update is at work"),
+    ):
+        bless([record(seed) for seed in range(10)])
+    assert not (book.root / "book/firmness.csv").exists()
