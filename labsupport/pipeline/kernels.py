@@ -99,7 +99,6 @@ def kernel_environment(make_folder: Callable[[], Path], num_at_once: int = 1) ->
     """
     defaults = {
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # as ipykernel does, but earlier
-        "OMP_WAIT_POLICY": "PASSIVE",  # chapters share the cores: wait asleep, do not spin
         "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # or ipykernel's debugger complains of Python
     }
     defaults |= threads_each(num_at_once)
